@@ -1,0 +1,158 @@
+//! What a caller may choose for a request: in the query for every kind of body, and in a JSON body beside its texts.
+
+use std::collections::BTreeSet;
+
+use dateline_text::{Label, MentionFilter, OffsetUnit};
+
+use crate::json::{Field, Source};
+use crate::problem::{Code, Problem};
+
+/// The choices of a request, as used.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) offsets: OffsetUnit,
+    pub(crate) filter: MentionFilter,
+    pub(crate) include_text: bool,
+}
+
+/// The names of all options, for error messages.
+pub(crate) const NAMES: &str = "offsets, min_score, labels, include_text";
+
+/// The choices of a request while they are read.
+#[derive(Debug)]
+pub(crate) struct OptionReader<'m> {
+    known: &'m [Label],
+    offsets: Option<OffsetUnit>,
+    min_score: Option<f32>,
+    labels: Option<BTreeSet<Label>>,
+    include_text: Option<bool>,
+}
+
+impl<'m> OptionReader<'m> {
+    /// A reader for requests to a model that knows these labels.
+    pub(crate) const fn new(known: &'m [Label]) -> Self {
+        Self { known, offsets: None, min_score: None, labels: None, include_text: None }
+    }
+
+    /// Reads the query.
+    pub(crate) fn query(mut self, pairs: &[(String, String)]) -> Result<Self, Problem> {
+        for (name, value) in pairs {
+            match name.as_str() {
+                "offsets" => self.set_offsets(value)?,
+                "min_score" => {
+                    let score = value.parse().map_err(|_| invalid(name, format!("{value:?} is no number")))?;
+                    self.set_min_score(score)?;
+                }
+                "labels" => self.set_labels(value.split(',').map(str::trim))?,
+                "include_text" => {
+                    let include =
+                        value.parse().map_err(|_| invalid(name, format!("{value:?} is not true or false")))?;
+                    set_once(&mut self.include_text, name, include)?;
+                }
+                _ => {
+                    let detail = format!("unknown query parameter `{name}`; known are {NAMES}");
+                    return Err(Problem::of_field(Code::UnknownField, name, detail));
+                }
+            }
+        }
+        Ok(self)
+    }
+
+    /// Reads `field` of a JSON body if it is an option, and says whether it was one.
+    pub(crate) fn field<'s>(&mut self, source: Source<'s>, field: &Field<'s>) -> Result<bool, Problem> {
+        let result = match field.name.as_str() {
+            "offsets" => self.set_offsets(&source.value::<String>(field)?),
+            "min_score" => self.set_min_score(source.value(field)?),
+            "labels" => self.set_labels(source.value::<Vec<String>>(field)?.iter().map(String::as_str)),
+            "include_text" => set_once(&mut self.include_text, &field.name, source.value(field)?),
+            _ => return Ok(false),
+        };
+        result.map_err(|problem| problem.at(source.place_of(field.value.get())))?;
+        Ok(true)
+    }
+
+    /// The choices, with the defaults where none was made.
+    pub(crate) fn finish(self) -> Options {
+        Options {
+            offsets: self.offsets.unwrap_or_default(),
+            filter: MentionFilter { min_score: self.min_score.unwrap_or_default(), labels: self.labels },
+            include_text: self.include_text.unwrap_or_default(),
+        }
+    }
+
+    fn set_offsets(&mut self, name: &str) -> Result<(), Problem> {
+        let unit = name.parse().map_err(|error| invalid("offsets", format!("{error}")))?;
+        set_once(&mut self.offsets, "offsets", unit)
+    }
+
+    fn set_min_score(&mut self, score: f32) -> Result<(), Problem> {
+        if !(0.0..=1.0).contains(&score) {
+            return Err(invalid("min_score", format!("{score} is not between 0 and 1")));
+        }
+        set_once(&mut self.min_score, "min_score", score)
+    }
+
+    fn set_labels<'l>(&mut self, names: impl Iterator<Item = &'l str>) -> Result<(), Problem> {
+        let labels = names.map(|name| self.known(name)).collect::<Result<_, _>>()?;
+        set_once(&mut self.labels, "labels", labels)
+    }
+
+    /// A label that the model does not know would silently give no mentions: that is refused.
+    fn known(&self, name: &str) -> Result<Label, Problem> {
+        self.known.iter().find(|label| **label == name).cloned().ok_or_else(|| {
+            let known: Vec<&str> = self.known.iter().map(Label::as_str).collect();
+            invalid("labels", format!("the model has no label {name:?}; it has {}", known.join(", ")))
+        })
+    }
+}
+
+fn set_once<T>(slot: &mut Option<T>, name: &str, value: T) -> Result<(), Problem> {
+    if slot.replace(value).is_some() {
+        return Err(invalid(name, "given twice (in the query or in the body)".to_owned()));
+    }
+    Ok(())
+}
+
+fn invalid(field: &str, detail: String) -> Problem {
+    Problem::of_field(Code::InvalidField, field, format!("`{field}`: {detail}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(query: &[(&str, &str)]) -> Result<Options, Problem> {
+        let labels = [Label::new("PLACE"), Label::new("UNIT")];
+        let pairs: Vec<_> = query.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        OptionReader::new(&labels).query(&pairs).map(OptionReader::finish)
+    }
+
+    #[test]
+    fn reads_a_query() {
+        let options =
+            read(&[("offsets", "utf16"), ("min_score", "0.5"), ("labels", "UNIT, PLACE"), ("include_text", "true")])
+                .unwrap();
+        assert_eq!(options.offsets, OffsetUnit::Utf16);
+        assert_eq!(options.filter.min_score, 0.5);
+        assert_eq!(options.filter.labels.unwrap().len(), 2);
+        assert!(options.include_text);
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know_by_name() {
+        for (query, field, says) in [
+            (vec![("offset", "byte")], "offset", "offsets"),
+            (vec![("offsets", "char")], "offsets", "codepoint"),
+            (vec![("min_score", "high")], "min_score", "no number"),
+            (vec![("min_score", "NaN")], "min_score", "between 0 and 1"),
+            (vec![("min_score", "1.5")], "min_score", "between 0 and 1"),
+            (vec![("labels", "CITY")], "labels", "PLACE, UNIT"),
+            (vec![("include_text", "yes")], "include_text", "true or false"),
+            (vec![("offsets", "byte"), ("offsets", "utf16")], "offsets", "twice"),
+        ] {
+            let problem = read(&query).unwrap_err();
+            assert_eq!(problem.field.as_deref(), Some(field), "{query:?}");
+            assert!(problem.detail.contains(says), "{query:?}: {}", problem.detail);
+        }
+    }
+}

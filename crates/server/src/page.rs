@@ -1,0 +1,59 @@
+//! The web page, inside the binary: it works without any other host and may load nothing from one.
+
+use axum::Router;
+use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+/// What the page may do: load its own files and talk to its own service.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+struct Asset {
+    path: &'static str,
+    kind: &'static str,
+    content: &'static str,
+}
+
+const ASSETS: [Asset; 4] = [
+    Asset { path: "/", kind: "text/html; charset=utf-8", content: include_str!("../../../web/index.html") },
+    Asset { path: "/style.css", kind: "text/css; charset=utf-8", content: include_str!("../../../web/style.css") },
+    Asset { path: "/app.js", kind: "text/javascript; charset=utf-8", content: include_str!("../../../web/app.js") },
+    Asset { path: "/favicon.svg", kind: "image/svg+xml", content: include_str!("../../../web/favicon.svg") },
+];
+
+/// The page's routes.
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    ASSETS
+        .iter()
+        .fold(Router::new(), |router, asset| router.route(asset.path, get(move |headers| answer(asset, headers))))
+}
+
+#[expect(clippy::unused_async, reason = "a handler is async")]
+async fn answer(asset: &'static Asset, headers: HeaderMap) -> Response {
+    // The files change only with the binary: its version and the file's length tell them apart well enough.
+    let tag = format!("\"{}-{:x}\"", env!("CARGO_PKG_VERSION"), fingerprint(asset.content));
+    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
+    let mut response = if known { StatusCode::NOT_MODIFIED.into_response() } else { asset.content.into_response() };
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, asset.kind),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    response
+}
+
+/// FNV-1a: tells two versions of a file apart.
+fn fingerprint(content: &str) -> u64 {
+    content.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}

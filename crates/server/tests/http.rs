@@ -1,0 +1,498 @@
+//! The routes from outside, with a model of a few lines: what is accepted, what is refused and how it is said.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::{Request, StatusCode, header};
+use dateline_server::{Annotate, AnnotateError, Observer, ServerConfig, router, serve};
+use dateline_text::{Label, Mention, Span};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::StreamExt;
+use tower::ServiceExt;
+
+/// Marks every "Kyiv" as a place, half as sure of each; fails and panics when told to.
+struct Fake {
+    labels: Vec<Label>,
+}
+
+impl Fake {
+    fn new() -> Self {
+        Self { labels: ["PLACE", "UNIT"].map(Label::new).to_vec() }
+    }
+}
+
+impl Annotate for Fake {
+    fn model(&self) -> &str {
+        "fake"
+    }
+
+    fn labels(&self) -> &[Label] {
+        &self.labels
+    }
+
+    fn annotate_all(&self, texts: &[&str]) -> Result<Vec<Vec<Mention>>, AnnotateError> {
+        if texts.iter().any(|text| text.contains("FAIL")) {
+            return Err("told to fail".into());
+        }
+        assert!(!texts.iter().any(|text| text.contains("PANIC")), "told to panic");
+        let mentions = |text: &str| {
+            let found = text.match_indices("Kyiv").enumerate();
+            let mention = |(n, (start, _))| {
+                Mention::new(Span::new(start, start + 4), Label::new("PLACE"), 1.0 / f32::from(1_u8 << n))
+            };
+            found.map(mention).collect()
+        };
+        Ok(texts.iter().map(|text| mentions(text)).collect())
+    }
+}
+
+fn app() -> Router {
+    router(Fake::new(), &ServerConfig { max_body_bytes: 2000, ..ServerConfig::default() }).unwrap()
+}
+
+fn post(path: &str, kind: Option<&str>, body: impl Into<Body>) -> Request<Body> {
+    let mut request = Request::post(path);
+    if let Some(kind) = kind {
+        request = request.header(header::CONTENT_TYPE, kind);
+    }
+    request.body(body.into()).unwrap()
+}
+
+async fn send(request: Request<Body>) -> (StatusCode, String, String) {
+    let response = app().oneshot(request).await.unwrap();
+    let kind = response.headers().get(header::CONTENT_TYPE).map_or("", |kind| kind.to_str().unwrap()).to_owned();
+    let status = response.status();
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    (status, kind, String::from_utf8(body.to_vec()).unwrap())
+}
+
+async fn send_json(body: impl Into<Body>) -> (StatusCode, Value) {
+    let (status, kind, body) = send(post("/v1/annotate", Some("application/json"), body)).await;
+    assert_eq!(kind, if status == 200 { "application/json" } else { "application/problem+json" });
+    let body: Value = serde_json::from_str(&body).unwrap();
+    if status != 200 {
+        assert_eq!(body["status"], status.as_u16());
+        assert!(body["title"].is_string() && body["type"].is_string() && body["detail"].is_string(), "{body}");
+    }
+    (status, body)
+}
+
+/// The answer's lines to a stream in these pieces.
+async fn send_lines(path: &str, pieces: Vec<&'static [u8]>) -> Vec<Value> {
+    let pieces = tokio_stream::iter(pieces).map(|piece| Ok::<_, Infallible>(Bytes::from_static(piece)));
+    let request = post(path, Some("application/x-ndjson"), Body::from_stream(pieces));
+    let (status, kind, body) = send(request).await;
+    assert_eq!((status, kind.as_str()), (StatusCode::OK, "application/x-ndjson"), "{body}");
+    assert!(body.is_empty() || body.ends_with('\n'));
+    body.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn one_text_in_every_unit() {
+    let text = "🚀🇺🇦 Kyiv";
+    for (body, start) in [
+        (json!({"text": text}), 4),
+        (json!({"text": text, "offsets": "codepoint"}), 4),
+        (json!({"text": text, "offsets": "utf16"}), 7),
+        (json!({"text": text, "offsets": "byte"}), 13),
+    ] {
+        let (status, answer) = send_json(body.to_string()).await;
+        let unit = body.get("offsets").cloned().unwrap_or_else(|| "codepoint".into());
+        let mention = json!({"start": start, "end": start + 4, "label": "PLACE", "text": "Kyiv", "score": 1.0});
+        assert_eq!(
+            (status, answer),
+            (StatusCode::OK, json!({"model": "fake", "offsets": unit, "mentions": [mention]}))
+        );
+    }
+}
+
+#[tokio::test]
+async fn ids_go_back_to_the_letter() {
+    for id in ["\"a\\u00e9/\\/\"", "123456789012345678901234567890", "1.50", "-0", "null"] {
+        let body = format!("{{\"id\": {id}, \"text\": \"\", \"include_text\": true}}");
+        let (status, _, answer) = send(post("/v1/annotate", Some("application/json"), body)).await;
+        let expected = r#"{"model":"fake","offsets":"codepoint","id":ID,"text":"","mentions":[]}"#.replace("ID", id);
+        assert_eq!((status, answer), (StatusCode::OK, expected));
+    }
+}
+
+#[tokio::test]
+async fn curl_without_headers_works() {
+    for kind in [None, Some("application/x-www-form-urlencoded")] {
+        let (status, _, body) = send(post("/v1/annotate", kind, r#" {"text":"Kyiv"}"#)).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+    }
+    for (kind, body) in [("application/x-www-form-urlencoded", "text=Kyiv"), ("text/plain", "Kyiv")] {
+        let (status, kind, _) = send(post("/v1/annotate", Some(kind), body)).await;
+        assert_eq!((status, kind.as_str()), (StatusCode::UNSUPPORTED_MEDIA_TYPE, "application/problem+json"));
+    }
+}
+
+#[tokio::test]
+async fn options_choose_among_the_mentions() {
+    for (body, found) in [
+        (json!({"text": "Kyiv Kyiv Kyiv"}), 3),
+        (json!({"text": "Kyiv Kyiv Kyiv", "min_score": 0.5}), 2),
+        (json!({"text": "Kyiv", "labels": ["UNIT"]}), 0),
+        (json!({"text": "Kyiv", "labels": ["UNIT", "PLACE"]}), 1),
+        (json!({"text": ""}), 0),
+    ] {
+        let (status, answer) = send_json(body.to_string()).await;
+        assert_eq!((status, answer["mentions"].as_array().unwrap().len()), (StatusCode::OK, found), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn every_mistake_is_named() {
+    for (body, status, code, field) in [
+        ("", 400, "invalid_json", None),
+        ("{\"text\": \"Ky", 400, "invalid_json", None),
+        ("{\"text\": \"Kyiv\"", 400, "invalid_json", None),
+        ("{\"text\": \"Kyiv\"}{\"text\": \"Kyiv\"}", 400, "invalid_json", None),
+        ("{\"text\": \"\\ud83d\"}", 400, "invalid_json", Some("text")),
+        ("[]", 422, "invalid_field", None),
+        ("{}", 422, "missing_field", Some("text")),
+        ("{\"text\": 5}", 422, "invalid_field", Some("text")),
+        ("{\"text\": null}", 422, "invalid_field", Some("text")),
+        ("{\"text\": \"a\", \"text\": \"b\"}", 422, "invalid_field", Some("text")),
+        ("{\"text\": \"a\", \"offset\": \"byte\"}", 422, "unknown_field", Some("offset")),
+        ("{\"text\": \"a\", \"offsets\": \"char\"}", 422, "invalid_field", Some("offsets")),
+        ("{\"text\": \"a\", \"offsets\": 1}", 422, "invalid_field", Some("offsets")),
+        ("{\"text\": \"a\", \"min_score\": \"0.5\"}", 422, "invalid_field", Some("min_score")),
+        ("{\"text\": \"a\", \"min_score\": 2}", 422, "invalid_field", Some("min_score")),
+        ("{\"text\": \"a\", \"labels\": [\"CITY\"]}", 422, "invalid_field", Some("labels")),
+        ("{\"text\": \"a\", \"labels\": \"PLACE\"}", 422, "invalid_field", Some("labels")),
+        ("{\"text\": \"a\", \"include_text\": 1}", 422, "invalid_field", Some("include_text")),
+        ("{\"text\": \"a\", \"id\": true}", 422, "invalid_field", Some("id")),
+        ("{\"text\": \"a\", \"documents\": []}", 422, "invalid_field", Some("text")),
+        ("{\"documents\": {}}", 422, "invalid_field", Some("documents")),
+        ("{\"text\": \"FAIL\"}", 500, "model_failed", None),
+        ("{\"text\": \"PANIC\"}", 500, "model_failed", None),
+    ] {
+        let (got, problem) = send_json(body).await;
+        assert_eq!((got.as_u16(), problem["code"].as_str()), (status, Some(code)), "{body}: {problem}");
+        assert_eq!(problem["field"].as_str(), field, "{body}: {problem}");
+    }
+}
+
+#[tokio::test]
+async fn a_mistake_has_its_line_and_column() {
+    let (_, problem) = send_json("{\n  \"text\": \"né\",\n  \"id\": tru\n}").await;
+    assert_eq!((&problem["line"], &problem["column"]), (&json!(3), &json!(12)), "{problem}");
+    let (_, problem) = send_json("{\n  \"text\": \"né \\udc00\"}").await;
+    assert_eq!((&problem["line"], &problem["column"]), (&json!(2), &json!(21)), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("surrogate"), "{problem}");
+}
+
+#[tokio::test]
+async fn bytes_that_are_not_utf8_are_named() {
+    let (status, problem) = send_json(&b"{\"text\": \"Ky\xEFv\"}"[..]).await;
+    assert_eq!((status.as_u16(), problem["code"].as_str()), (400, Some("invalid_utf8")));
+    assert!(problem["detail"].as_str().unwrap().contains("byte 12 "), "{problem}");
+}
+
+#[tokio::test]
+async fn a_bad_document_stands_beside_the_good_ones() {
+    let body = r#"{"documents": [
+        {"id": 1, "text": "Kyiv"}, {"id": "two"}, 3, {"id": 4, "text": "\ud800"}, {"text": "x", "title": "y"},
+        {"id": 6, "text": "FAIL"}, {"text": "still Kyiv"}], "offsets": "byte", "include_text": true}"#;
+    let (status, answer) = send_json(body).await;
+    assert_eq!((status, &answer["model"], &answer["offsets"]), (StatusCode::OK, &json!("fake"), &json!("byte")));
+    let documents = answer["documents"].as_array().unwrap();
+    assert_eq!(documents.len(), 2);
+    assert_eq!((&documents[0]["id"], &documents[0]["text"]), (&json!(1), &json!("Kyiv")));
+    assert_eq!(documents[1]["mentions"][0]["start"], 6);
+    let errors: Vec<_> = answer["errors"].as_array().unwrap().iter().collect();
+    let short: Vec<_> = errors.iter().map(|error| (&error["index"], &error["id"], &error["code"])).collect();
+    assert_eq!(
+        short,
+        [
+            (&json!(1), &json!("two"), &json!("missing_field")),
+            (&json!(2), &Value::Null, &json!("invalid_field")),
+            (&json!(3), &json!(4), &json!("invalid_json")),
+            (&json!(4), &Value::Null, &json!("unknown_field")),
+            (&json!(5), &json!(6), &json!("model_failed")),
+        ]
+    );
+    assert_eq!((&errors[2]["line"], &errors[3]["field"]), (&json!(2), &json!("title")));
+
+    let (status, answer) = send_json(r#"{"documents": []}"#).await;
+    assert_eq!((status, &answer["documents"], &answer["errors"]), (StatusCode::OK, &json!([]), &json!([])));
+    let (status, _) = send_json(r#"{"documents": [{"text": "FAIL"}, {"text": "PANIC"}]}"#).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_told_the_limit() {
+    let long = json!({"text": "x".repeat(2000)}).to_string();
+    let pieces = tokio_stream::iter([Ok::<_, Infallible>(Bytes::from(long.clone()))]);
+    for body in [Body::from(long), Body::from_stream(pieces)] {
+        let (status, problem) = send_json(body).await;
+        assert_eq!((status.as_u16(), problem["code"].as_str()), (413, Some("body_too_large")));
+        assert!(problem["detail"].as_str().unwrap().contains("2000"), "{problem}");
+    }
+}
+
+#[tokio::test]
+async fn lines_are_answered_in_order_wherever_they_are_cut() {
+    let body: &[u8] = "{\"text\":\"Kyiv\",\"id\":7,\"by\":[1,\"🚀\"],\"mentions\":[]}\r\n\n\
+        {\"text\":5}\n\n{\"id\":\"bad\"\n\u{feff}{\"id\":\"x\",\"text\":\"PANIC\"}\n{\"text\":\"🚀 Kyiv\"}"
+        .as_bytes();
+    let whole = send_lines("/v1/annotate?offsets=utf16", vec![body]).await;
+    assert_eq!(whole.len(), 5, "{whole:?}");
+    let mention = json!({"start": 0, "end": 4, "label": "PLACE", "text": "Kyiv", "score": 1.0});
+    assert_eq!(whole[0], json!({"id": 7, "by": [1, "🚀"], "mentions": [mention]}));
+    assert_eq!((&whole[1]["line"], &whole[1]["error"]["field"]), (&json!(3), &json!("text")));
+    assert_eq!((&whole[2]["line"], &whole[2]["error"]["status"]), (&json!(5), &json!(400)));
+    assert_eq!((&whole[3]["line"], &whole[3]["id"]), (&json!(6), &json!("x")));
+    assert_eq!(whole[3]["error"]["code"], "model_failed");
+    assert_eq!(whole[4]["mentions"][0]["start"], 3);
+    for cut in 0..body.len() {
+        let (front, back) = body.split_at(cut);
+        assert_eq!(send_lines("/v1/annotate?offsets=utf16", vec![front, back]).await, whole, "cut at {cut}");
+    }
+    assert!(send_lines("/v1/annotate", vec![b""]).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_line_may_be_bad_in_every_way() {
+    let long: &'static [u8] = Vec::leak([b"{\"text\":\"".to_vec(), vec![b'x'; 3000]].concat());
+    let answers = send_lines(
+        "/v1/annotate?include_text=true",
+        vec![b"{\"text\":\"\xFF\"}\n", b"{\"text\":\"\\ud800\"}\n", long, b"\"}\n", b"{\"text\":\"Kyiv\"}\n[1]"],
+    )
+    .await;
+    let codes: Vec<_> = answers.iter().map(|line| (&line["line"], line["error"]["code"].as_str())).collect();
+    assert_eq!(
+        codes,
+        [
+            (&json!(1), Some("invalid_utf8")),
+            (&json!(2), Some("invalid_json")),
+            (&json!(3), Some("line_too_large")),
+            (&Value::Null, None),
+            (&json!(5), Some("invalid_field")),
+        ]
+    );
+    assert_eq!(answers[3]["text"], "Kyiv");
+    assert_eq!(answers[1]["error"]["line"], 2);
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_ends_with_an_error() {
+    let pieces = [Ok(Bytes::from_static(b"{\"text\":\"Kyiv\"}\n{\"te")), Err("cut off")];
+    let request = post("/v1/annotate", Some("application/jsonl"), Body::from_stream(tokio_stream::iter(pieces)));
+    let (status, _, body) = send(request).await;
+    assert_eq!(status, StatusCode::OK);
+    let last: Value = serde_json::from_str(body.lines().last().unwrap()).unwrap();
+    assert_eq!((&last["line"], &last["error"]["code"]), (&json!(2), &json!("body_broken")));
+}
+
+#[tokio::test]
+async fn an_answer_comes_before_the_next_line_is_sent() {
+    let (lines, sent) = mpsc::channel::<Result<Bytes, Infallible>>(1);
+    let body = Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(sent));
+    let response = app().oneshot(post("/v1/annotate", Some("application/x-ndjson"), body)).await.unwrap();
+    assert_eq!(response.headers()["dateline-model"], "fake");
+    let mut answers = response.into_body().into_data_stream();
+    for n in 0..3 {
+        lines.send(Ok(Bytes::from(format!("{{\"id\":{n},\"text\":\"\"}}\n")))).await.unwrap();
+        let answer = answers.next().await.unwrap().unwrap();
+        assert_eq!(answer, format!("{{\"id\":{n},\"mentions\":[]}}\n"));
+    }
+    drop(lines);
+    assert!(answers.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_sender_is_not_waited_for() {
+    let silent = || Body::from_stream(tokio_stream::pending::<Result<Bytes, Infallible>>());
+    let (status, problem) = send_json(silent()).await;
+    assert_eq!((status.as_u16(), problem["code"].as_str()), (408, Some("timeout")));
+    let (_, _, body) = send(post("/v1/annotate", Some("application/x-ndjson"), silent())).await;
+    assert!(body.starts_with("{\"line\":1,\"error\":{") && body.contains("\"status\":408"), "{body}");
+}
+
+#[tokio::test]
+async fn the_query_holds_options_for_every_body() {
+    let (status, _, body) = send(post("/v1/annotate?offsets=byte", None, "{\"text\":\"é Kyiv\"}")).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(body.contains("\"start\":3"), "{body}");
+    for kind in ["application/json", "application/x-ndjson"] {
+        let (status, _, body) = send(post("/v1/annotate?ofsets=byte", Some(kind), "{\"text\":\"\"}")).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(body.contains("\"field\":\"ofsets\""), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_problems_too() {
+    let get = |path: &str| Request::get(path).body(Body::empty()).unwrap();
+    let (status, kind, _) = send(get("/v2/annotate")).await;
+    assert_eq!((status, kind.as_str()), (StatusCode::NOT_FOUND, "application/problem+json"));
+    let response = app().oneshot(get("/v1/annotate")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(response.headers()[header::ALLOW], "POST");
+    assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+    assert_eq!(send(get("/health/live")).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_page_loads_nothing_from_elsewhere() {
+    let get = |path: &str| Request::get(path).body(Body::empty()).unwrap();
+    let response = app().oneshot(get("/")).await.unwrap();
+    let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
+    assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    let page = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let page = String::from_utf8(page.to_vec()).unwrap();
+    for path in page.split(['"', '\'']).filter(|part| part.starts_with('/') && part.contains('.')) {
+        assert_eq!(send(get(path)).await.0, StatusCode::OK, "{path}");
+    }
+    let all = [page, send(get("/app.js")).await.2, send(get("/style.css")).await.2].concat();
+    for foreign in ["http://", "https://", "innerHTML", " style=", " onclick="] {
+        let foreign = all.replace("http://www.w3.org/2000/svg", "").contains(foreign);
+        assert!(!foreign, "the page must not contain {foreign}");
+    }
+    let tag = app().oneshot(get("/app.js")).await.unwrap().headers()[header::ETAG].clone();
+    let again = Request::get("/app.js").header(header::IF_NONE_MATCH, tag).body(Body::empty()).unwrap();
+    assert_eq!(send(again).await.0, StatusCode::NOT_MODIFIED);
+}
+
+/// Tells where the service listens and when its model is ready.
+struct Ears {
+    address: Mutex<Option<oneshot::Sender<SocketAddr>>>,
+    ready: mpsc::UnboundedSender<()>,
+    failures: mpsc::UnboundedSender<String>,
+}
+
+impl Observer for Ears {
+    fn listening(&self, address: SocketAddr) {
+        let sender = self.address.lock().unwrap_or_else(PoisonError::into_inner).take();
+        sender.unwrap().send(address).unwrap();
+    }
+
+    fn ready(&self) {
+        self.ready.send(()).unwrap();
+    }
+
+    fn model_failed(&self, detail: &str) {
+        self.failures.send(detail.to_owned()).unwrap();
+    }
+}
+
+async fn exchange(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// Waits at a gate before it annotates, so that a test decides when the model is warm and when it is done.
+struct Gated {
+    inner: Fake,
+    gate: Mutex<std::sync::mpsc::Receiver<()>>,
+    entered: mpsc::UnboundedSender<()>,
+}
+
+impl Annotate for Gated {
+    fn model(&self) -> &str {
+        self.inner.model()
+    }
+
+    fn labels(&self) -> &[Label] {
+        self.inner.labels()
+    }
+
+    fn annotate_all(&self, texts: &[&str]) -> Result<Vec<Vec<Mention>>, AnnotateError> {
+        let _ = self.entered.send(());
+        let _ = self.gate.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        self.inner.annotate_all(texts)
+    }
+}
+
+#[tokio::test]
+async fn a_service_lives_from_the_first_request_to_the_last() {
+    let (address, bound) = oneshot::channel();
+    let (ready, mut is_ready) = mpsc::unbounded_channel();
+    let (failures, mut failed) = mpsc::unbounded_channel();
+    let ears = Ears { address: Mutex::new(Some(address)), ready, failures };
+    let (open, gate) = std::sync::mpsc::channel();
+    let (entered, mut has_entered) = mpsc::unbounded_channel();
+    let model = Gated { inner: Fake::new(), gate: Mutex::new(gate), entered };
+    let config = ServerConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        observer: Arc::new(ears),
+        shutdown_grace: Duration::from_secs(3600),
+        ..ServerConfig::default()
+    };
+    let (stop, stopped) = oneshot::channel::<()>();
+    let service = tokio::spawn(serve(model, config, async { stopped.await.unwrap() }));
+    let address = bound.await.unwrap();
+
+    let health = "GET /health/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    assert!(exchange(address, health).await.starts_with("HTTP/1.1 503 "));
+    open.send(()).unwrap();
+    is_ready.recv().await.unwrap();
+    assert!(exchange(address, health).await.starts_with("HTTP/1.1 200 "));
+    has_entered.recv().await.unwrap();
+
+    let annotate = |text: &str| {
+        let body = json!({"text": text}).to_string();
+        let length = body.len();
+        format!("POST /v1/annotate HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
+    };
+    let failing = annotate("PANIC");
+    let failing = tokio::spawn(async move { exchange(address, &failing).await });
+    has_entered.recv().await.unwrap();
+    open.send(()).unwrap();
+    assert!(failing.await.unwrap().starts_with("HTTP/1.1 500 "));
+    assert_eq!(failed.recv().await.unwrap(), "the model panicked: told to panic");
+
+    // The shutdown begins while the model works on a request: the request is still answered.
+    let last = annotate("Kyiv");
+    let last = tokio::spawn(async move { exchange(address, &last).await });
+    has_entered.recv().await.unwrap();
+    stop.send(()).unwrap();
+    open.send(()).unwrap();
+    let last = last.await.unwrap();
+    assert!(last.starts_with("HTTP/1.1 200 ") && last.contains("\"Kyiv\""), "{last}");
+    service.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_ever() {
+    let (open, gate) = std::sync::mpsc::channel();
+    let (entered, mut has_entered) = mpsc::unbounded_channel();
+    let (address, bound) = oneshot::channel();
+    let ears = Ears {
+        address: Mutex::new(Some(address)),
+        ready: mpsc::unbounded_channel().0,
+        failures: mpsc::unbounded_channel().0,
+    };
+    let model = Gated { inner: Fake::new(), gate: Mutex::new(gate), entered };
+    let config = ServerConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        observer: Arc::new(ears),
+        shutdown_grace: Duration::from_millis(1),
+        ..ServerConfig::default()
+    };
+    let (stop, stopped) = oneshot::channel::<()>();
+    let service = tokio::spawn(serve(model, config, async { stopped.await.unwrap() }));
+    let mut stream = TcpStream::connect(bound.await.unwrap()).await.unwrap();
+    stream
+        .write_all(b"POST /v1/annotate HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n{\"text\":\"\"}")
+        .await
+        .unwrap();
+    has_entered.recv().await.unwrap();
+    stop.send(()).unwrap();
+    let result = service.await.unwrap();
+    assert!(result.unwrap_err().to_string().contains("1ms"));
+    drop(open);
+}
