@@ -1,0 +1,239 @@
+//! A loaded model that reads texts: tokenise, cut into windows, encode in packed batches, decode, map back to bytes.
+
+use std::num::NonZeroUsize;
+
+use candle_core::Device;
+use dateline_text::{Label, Mention, Span};
+use rayon::prelude::*;
+
+use crate::encoder::Encoder;
+use crate::ops::RunOps;
+use crate::tokenise::{Boundary, Tokeniser, Tokens};
+use crate::weights::SafetensorsWeights;
+use crate::window::{Window, windows};
+use crate::{DeviceSpec, ModelConfig, ModelError, ModelFiles, PackedBatch, decode};
+
+/// How a model is run.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Where.
+    pub device: DeviceSpec,
+    /// CPU threads; all cores if not given.
+    pub threads: Option<NonZeroUsize>,
+    /// The most tokens that one pass of the encoder takes: more is a little faster and needs more memory. A single
+    /// window always fits.
+    pub max_batch_tokens: usize,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self { device: DeviceSpec::Cpu, threads: None, max_batch_tokens: 4096 }
+    }
+}
+
+/// What a caller may want to know of a loaded model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelInfo {
+    /// Its name.
+    pub name: String,
+    /// Its architecture, as `config.json` names it.
+    pub architecture: String,
+    /// Its labels.
+    pub labels: Vec<Label>,
+    /// Tokens per window, special tokens included.
+    pub window_tokens: usize,
+    /// The device that it runs on.
+    pub device: String,
+    /// Number of parameters.
+    pub parameters: usize,
+}
+
+/// A loaded model.
+///
+/// What it finds in a text does not depend on the texts beside it, on the batch size or on the number of threads.
+#[derive(Debug)]
+pub struct Annotator {
+    info: ModelInfo,
+    config: ModelConfig,
+    tokeniser: Tokeniser,
+    encoder: Encoder,
+    device: Device,
+    pool: rayon::ThreadPool,
+    max_batch_tokens: usize,
+}
+
+impl Annotator {
+    /// Loads a model.
+    ///
+    /// # Errors
+    /// [`ModelError`] naming the file at fault, or the device.
+    pub fn load(files: &ModelFiles, options: &RunOptions) -> Result<Self, ModelError> {
+        let config = ModelConfig::parse(&files.name, &files.config)?;
+        let device = options.device.open()?;
+        let tokeniser = Tokeniser::load(&files.tokenizer, &config)?;
+        let weights = SafetensorsWeights::open(&files.name, &files.weights, &device)?;
+        let encoder = Encoder::load(&config.encoder, config.tags.len(), &weights)?;
+        let threads = options.threads.map_or(0, NonZeroUsize::get);
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("dateline-model-{index}"))
+            .build()?;
+        let info = ModelInfo {
+            name: files.name.clone(),
+            architecture: config.architecture.clone(),
+            labels: config.tags.labels().to_vec(),
+            window_tokens: config.window_tokens(),
+            device: options.device.to_string(),
+            parameters: weights.parameters(),
+        };
+        let max_batch_tokens = options.max_batch_tokens;
+        Ok(Self { info, config, tokeniser, encoder, device, pool, max_batch_tokens })
+    }
+
+    /// What is known of the model.
+    #[must_use]
+    pub const fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// The mentions of `text`, ascending and apart. A text without words has none.
+    ///
+    /// # Errors
+    /// [`ModelError`] if the tokeniser or the device fails; no text is refused for its length or content.
+    pub fn annotate(&self, text: &str) -> Result<Vec<Mention>, ModelError> {
+        Ok(self.annotate_all(&[text])?.remove(0))
+    }
+
+    /// The mentions of each of `texts`, in their order; for each the same, bit for bit, as [`Annotator::annotate`]
+    /// gives. Memory grows with the texts of one call, so callers with many texts hand them over in parts.
+    ///
+    /// # Errors
+    /// As [`Annotator::annotate`].
+    pub fn annotate_all(&self, texts: &[&str]) -> Result<Vec<Vec<Mention>>, ModelError> {
+        self.pool.install(|| {
+            let mut documents =
+                texts.par_iter().map(|text| self.prepare(text)).collect::<Result<Vec<Reading>, ModelError>>()?;
+            self.encode(&mut documents)?;
+            Ok(documents.par_iter().zip(texts).map(|(document, text)| self.mentions(document, text)).collect())
+        })
+    }
+
+    /// The logits of every token of one window, special tokens included: `[tokens][tags]`. For comparing with a
+    /// reference implementation; [`Annotator::annotate`] does not cut its text to one window.
+    ///
+    /// # Errors
+    /// As [`Annotator::annotate`].
+    pub fn logits(&self, token_ids: &[u32], type_ids: &[u32]) -> Result<Vec<Vec<f32>>, ModelError> {
+        let mut batch = PackedBatch::new();
+        batch.push(token_ids, type_ids);
+        self.pool.install(|| Ok(self.encoder.forward(&RunOps, &batch, &self.device)?.to_vec2()?))
+    }
+
+    /// The model's tokeniser.
+    #[must_use]
+    pub const fn tokeniser(&self) -> &Tokeniser {
+        &self.tokeniser
+    }
+
+    fn prepare(&self, text: &str) -> Result<Reading, ModelError> {
+        let tokens = self.tokeniser.tokenise(text)?;
+        let windows = windows(&tokens, self.config.window_tokens() - 2, self.config.stride_tokens());
+        let logits = vec![0.0; tokens.words.len() * self.config.tags.len()];
+        Ok(Reading { tokens, windows, logits })
+    }
+
+    /// Fills in the logits of all words, window by window in packed batches.
+    fn encode(&self, documents: &mut [Reading]) -> Result<(), ModelError> {
+        let jobs: Vec<(usize, usize)> = documents
+            .iter()
+            .enumerate()
+            .flat_map(|(document, reading)| (0..reading.windows.len()).map(move |window| (document, window)))
+            .collect();
+        let mut rest = &jobs[..];
+        while !rest.is_empty() {
+            let mut batch = PackedBatch::new();
+            let mut taken = 0;
+            for &(document, window) in rest {
+                let reading = &documents[document];
+                let pieces = reading.pieces(&reading.windows[window]);
+                if taken > 0 && batch.tokens() + pieces.len() + 2 > self.max_batch_tokens {
+                    break;
+                }
+                self.push_window(&mut batch, &reading.tokens, pieces);
+                taken += 1;
+            }
+            let logits: Vec<f32> = self.encoder.forward(&RunOps, &batch, &self.device)?.flatten_all()?.to_vec1()?;
+            for (&(document, window), range) in rest[..taken].iter().zip(batch.windows()) {
+                documents[document].take_logits(window, &logits, range.start + 1, self.config.tags.len());
+            }
+            rest = &rest[taken..];
+        }
+        Ok(())
+    }
+
+    fn push_window(&self, batch: &mut PackedBatch, tokens: &Tokens, pieces: std::ops::Range<usize>) {
+        let around = |first, inner: &[u32], last| [&[first], inner, &[last]].concat();
+        let special = self.tokeniser.special_type();
+        batch.push(
+            &around(self.tokeniser.first(), &tokens.ids[pieces.clone()], self.tokeniser.last()),
+            &around(special, &tokens.type_ids[pieces], special),
+        );
+    }
+
+    fn mentions(&self, document: &Reading, text: &str) -> Vec<Mention> {
+        decode_words(&document.tokens, &document.logits, &self.config)
+            .into_iter()
+            .map(|(span, label, score)| {
+                debug_assert!(span.slice(text).is_some_and(|slice| !slice.is_empty()));
+                Mention::new(span, self.config.tags.labels()[label].clone(), score)
+            })
+            .collect()
+    }
+}
+
+/// The mentions in a text's word logits (`[words, tags]`): span in bytes, label as an index into the model's labels,
+/// calibrated score. White-space words are no part of the chain.
+#[must_use]
+pub fn decode_words(tokens: &Tokens, logits: &[f32], config: &ModelConfig) -> Vec<(Span, usize, f32)> {
+    let width = config.tags.len();
+    let inked: Vec<usize> = (0..tokens.words.len()).filter(|&word| !tokens.words[word].span.is_empty()).collect();
+    let rows: Vec<f32> = inked.iter().flat_map(|&word| &logits[word * width..(word + 1) * width]).copied().collect();
+    let breaks: Vec<bool> = inked.iter().map(|&word| tokens.words[word].boundary == Boundary::Paragraph).collect();
+    decode::decode(&rows, &breaks, &config.tags, config.dateline.temperature)
+        .into_iter()
+        .map(|found| {
+            let first = tokens.words[inked[found.first_word]].span;
+            let last = tokens.words[inked[found.last_word]].span;
+            #[expect(clippy::cast_possible_truncation, reason = "a score needs no double precision")]
+            let score = found.score as f32;
+            (first.cover(last), found.label, score)
+        })
+        .collect()
+}
+
+/// A text on its way through the encoder.
+struct Reading {
+    tokens: Tokens,
+    windows: Vec<Window>,
+    /// `[words, tags]`.
+    logits: Vec<f32>,
+}
+
+impl Reading {
+    fn pieces(&self, window: &Window) -> std::ops::Range<usize> {
+        let words = &self.tokens.words[window.words.clone()];
+        let (first, last) = (words.first(), words.last());
+        first.map_or(0, |word| word.first_piece)..last.map_or(0, |word| word.end_piece)
+    }
+
+    /// Copies the logits of the words that `window` decides; its first piece is row `first_row` of `batch_logits`.
+    fn take_logits(&mut self, window: usize, batch_logits: &[f32], first_row: usize, width: usize) {
+        let window = self.windows[window].clone();
+        let first_piece = self.pieces(&window).start;
+        for word in window.decides {
+            let row = first_row + self.tokens.words[word].first_piece - first_piece;
+            self.logits[word * width..(word + 1) * width]
+                .copy_from_slice(&batch_logits[row * width..(row + 1) * width]);
+        }
+    }
+}

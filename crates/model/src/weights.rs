@@ -1,0 +1,67 @@
+//! The tensors of `model.safetensors`, checked before they are trusted: a damaged or foreign file is an error that
+//! names the tensor, not a crash or quiet nonsense.
+
+use candle_core::{DType, Device, Tensor};
+use safetensors::{Dtype, SafeTensors};
+
+use crate::ModelError;
+use crate::encoder::Weights;
+
+/// The weights of a model in a safetensors file, f32, f16 or bf16; handed out as f32.
+pub struct SafetensorsWeights<'f> {
+    model: &'f str,
+    tensors: SafeTensors<'f>,
+    device: Device,
+}
+
+impl<'f> SafetensorsWeights<'f> {
+    /// Opens the bytes of a safetensors file of the model called `model`.
+    ///
+    /// # Errors
+    /// [`ModelError::Weights`] if the file is truncated or is no safetensors file.
+    pub fn open(model: &'f str, file: &'f [u8], device: &Device) -> Result<Self, ModelError> {
+        let tensors = SafeTensors::deserialize(file).map_err(|error| ModelError::Weights {
+            model: model.to_owned(),
+            detail: format!(
+                "it is truncated or no safetensors file ({} bytes; {error}): fetch or copy it again",
+                file.len()
+            ),
+        })?;
+        Ok(Self { model, tensors, device: device.clone() })
+    }
+
+    /// Number of parameters in all tensors.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.tensors.iter().map(|(_, view)| view.shape().iter().product::<usize>()).sum()
+    }
+
+    fn fail(&self, detail: String) -> ModelError {
+        ModelError::Weights { model: self.model.to_owned(), detail }
+    }
+}
+
+impl Weights for SafetensorsWeights<'_> {
+    fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor, ModelError> {
+        let view = self.tensors.tensor(name).map_err(|_| {
+            self.fail(format!("it has no tensor {name:?}: is it the weights of the model that config.json describes?"))
+        })?;
+        if view.shape() != shape {
+            return Err(self.fail(format!("tensor {name:?} is {:?}, but config.json makes it {shape:?}", view.shape())));
+        }
+        let dtype = match view.dtype() {
+            Dtype::F32 => DType::F32,
+            Dtype::F16 => DType::F16,
+            Dtype::BF16 => DType::BF16,
+            other => return Err(self.fail(format!("tensor {name:?} is {other:?}: only F32, F16 and BF16 are read"))),
+        };
+        let on_cpu = Tensor::from_raw_buffer(view.data(), dtype, shape, &Device::Cpu)?.to_dtype(DType::F32)?;
+        // A sum is finite only if every value is; overflow of the sum itself is out of reach of sane weights.
+        if !on_cpu.abs()?.sum_all()?.to_scalar::<f32>()?.is_finite() {
+            return Err(
+                self.fail(format!("tensor {name:?} holds values that are no finite numbers: the file is damaged"))
+            );
+        }
+        Ok(on_cpu.to_device(&self.device)?)
+    }
+}
