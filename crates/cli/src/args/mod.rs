@@ -1,0 +1,126 @@
+//! What can be said on the command line, as it is said. Each command's arguments are resolved into a configuration of
+//! its own, checked once, before any work begins.
+
+mod annotate;
+mod model;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+use std::path::PathBuf;
+
+use crate::terminal::Color;
+
+pub(crate) use annotate::{AnnotateArgs, AnnotateConfig};
+pub(crate) use model::ModelArgs;
+
+const AFTER_HELP: &str = "\
+Examples:
+  dateline annotate story.txt                     who, where, which units and weapons a story names
+  dateline annotate archive.jsonl > marked.jsonl  a document a line, in and out
+  dateline serve                                  the same over HTTP, with a page at http://127.0.0.1:8080
+
+`dateline help COMMAND` tells more about each.
+Exit codes: 0 done, 1 some documents failed or the work broke off, 2 nothing was begun (arguments, model).";
+
+/// Finds the people, places, military units and weapons in news text, each as an exact slice of the text with a
+/// calibrated confidence.
+#[derive(Debug, Parser)]
+#[command(name = "dateline", version, propagate_version = true, after_help = AFTER_HELP, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// When to use colours.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) color: Color,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Find the names in files or in standard input.
+    #[command(after_help = annotate::AFTER_HELP)]
+    Annotate(Box<AnnotateArgs>),
+    /// List, locate and verify models.
+    #[command(subcommand)]
+    Models(ModelsCommand),
+    /// Print a completion script for a shell.
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one for each command into a folder.
+    #[command(after_help = MAN_HELP)]
+    Man(ManArgs),
+}
+
+/// What can be asked about models.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// List the models on this machine, in the order in which they are looked for.
+    List,
+    /// Print where a model lies.
+    #[command(after_help = "Example:\n  dateline models path dateline-en-small")]
+    Path(ModelNameArgs),
+    /// Check a model's files against the sums that it came with.
+    #[command(after_help = "Examples:\n  dateline models verify\n  dateline models verify models/dateline-en-small")]
+    Verify(ModelNameArgs),
+}
+
+/// The name of a model.
+#[derive(Debug, Args)]
+pub(crate) struct ModelNameArgs {
+    /// A model's name or folder [default: dateline-en-small].
+    #[arg(value_name = "NAME|FOLDER", env = "DATELINE_MODEL", value_hint = ValueHint::DirPath)]
+    pub(crate) model: Option<String>,
+}
+
+const COMPLETIONS_HELP: &str = "\
+Examples:
+  dateline completions bash > ~/.local/share/bash-completion/completions/dateline
+  dateline completions zsh > ~/.zfunc/_dateline
+  dateline completions fish > ~/.config/fish/completions/dateline.fish";
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+const MAN_HELP: &str = "\
+Examples:
+  dateline man | man -l -
+  dateline man --out ~/.local/share/man/man1";
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// Write the pages of dateline and of each command into this folder.
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    /// Help without an example is a riddle.
+    #[test]
+    fn every_command_shows_an_example() {
+        fn check(command: &clap::Command) {
+            for sub in command.get_subcommands() {
+                let has_example = sub.get_after_help().is_some_and(|help| help.to_string().contains("Example"));
+                let self_evident = sub.has_subcommands() || sub.get_arguments().next().is_none();
+                assert!(has_example || self_evident, "{} shows no example", sub.get_name());
+                check(sub);
+            }
+        }
+        check(&Cli::command());
+    }
+}

@@ -1,0 +1,140 @@
+//! `dateline annotate`: documents in, mentions out, in order and in bounded memory.
+//!
+//! One thread reads; this one annotates what has been read so far, as one batch, and writes it before it takes more. So
+//! a pipe that trickles is answered document by document, a large file in full batches, and no more than two chunks of
+//! the input are held at a time. A document's mentions do not depend on the batch that it came in: the model sees to it.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::panic;
+use std::thread;
+
+use dateline_model::{Annotator, ModelError};
+use dateline_text::{Label, Mention, MentionFilter};
+
+use crate::args::AnnotateConfig;
+use crate::failure::{Failure, with_causes};
+use crate::input::{self, Item, Record, Source};
+use crate::output::{self, Output};
+use crate::progress::Progress;
+use crate::{queue, terminal};
+
+/// How many bytes of documents are read ahead of the model: some hundred thousand tokens, enough for any device.
+const READ_AHEAD: usize = 1 << 20;
+/// What a document weighs beside its bytes, so that a million empty ones are not a weightless chunk.
+const DOCUMENT_WEIGHT: usize = 256;
+
+/// Annotates the documents of all sources.
+pub(super) fn run(config: AnnotateConfig) -> Result<(), Failure> {
+    let annotator = config.model.load()?;
+    let labels = annotator.info().labels.clone();
+    check_labels(&config.filter, &labels)?;
+    if config.sources.contains(&Source::Stdin) && terminal::stdin_is_terminal() {
+        terminal::say("Reading from the terminal; end the text with Ctrl-D.");
+    }
+    let colors = terminal::stdout_has_colors();
+    let sink = terminal::styled_stdout();
+    let mut run = Run {
+        annotator,
+        filter: config.filter,
+        output: output::to(sink, config.format, config.output, colors, &labels),
+        progress: Progress::over_bytes(input::total_bytes(&config.sources), config.progress),
+        documents: 0,
+        failed: 0,
+    };
+
+    let (sender, receiver) = queue::bounded(READ_AHEAD);
+    // Not a scoped thread: when the output is closed this command ends, though the reader may wait for input for ever.
+    let (sources, format) = (config.sources, config.input);
+    let reader = thread::spawn(move || {
+        let _ = input::read(&sources, format, &mut |item: Item| {
+            let weight = item.bytes + DOCUMENT_WEIGHT;
+            sender.send(item, weight).map_or(ControlFlow::Break(()), ControlFlow::Continue)
+        });
+    });
+    while let Some(chunk) = receiver.take() {
+        run.chunk(&chunk)?;
+    }
+    if let Err(cause) = reader.join() {
+        panic::resume_unwind(cause);
+    }
+    match run.failed {
+        0 => Ok(()),
+        failed => Err(Failure::Documents { failed, all: run.documents }),
+    }
+}
+
+/// A label that the model does not know would silently find nothing.
+fn check_labels(filter: &MentionFilter, known: &[Label]) -> Result<(), Failure> {
+    let unknown = filter.labels.iter().flatten().find(|label| !known.contains(label));
+    unknown.map_or(Ok(()), |label| {
+        let known: Vec<_> = known.iter().map(Label::as_str).collect();
+        Err(Failure::Usage(format!("the model has no label {label}: it has {}", known.join(", "))))
+    })
+}
+
+struct Run {
+    annotator: Annotator,
+    filter: MentionFilter,
+    output: Box<dyn Output>,
+    progress: Progress,
+    documents: usize,
+    failed: usize,
+}
+
+impl Run {
+    fn chunk(&mut self, items: &[Item]) -> io::Result<()> {
+        let records = items.iter().filter_map(|item| item.content.as_ref().ok());
+        let texts: Vec<&str> = records.map(Record::text).collect();
+        let mut results = annotate(&self.annotator, &texts).into_iter();
+        for item in items {
+            match &item.content {
+                Ok(record) => match results.next().expect("a result for each text") {
+                    Ok(mentions) => self.output.document(&item.origin, record, &self.filter.apply(mentions))?,
+                    Err(error) => {
+                        let error = with_causes(&error);
+                        self.say_failed(item, &error);
+                        self.output.failure(&item.origin, record.id(), &error)?;
+                    }
+                },
+                Err(rejected) => {
+                    self.say_failed(item, &rejected.error);
+                    rejected.write_to(&mut *self.output, &item.origin)?;
+                }
+            }
+        }
+        self.output.flush()?;
+        self.documents += items.len();
+        self.progress.documents_done(items.len(), items.iter().map(|item| item.bytes).sum());
+        Ok(())
+    }
+
+    fn say_failed(&mut self, item: &Item, error: impl std::fmt::Display) {
+        self.failed += 1;
+        self.progress.say(format_args!("error: {} {error}", item.origin));
+    }
+}
+
+/// The mentions of each text. If the batch as a whole fails, each text is tried by itself, so that only those fail
+/// which must.
+fn annotate(annotator: &Annotator, texts: &[&str]) -> Vec<Result<Vec<Mention>, ModelError>> {
+    match annotator.annotate_all(texts) {
+        Ok(all) => all.into_iter().map(Ok).collect(),
+        Err(_) => texts.iter().map(|text| annotator.annotate(text)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_label_is_refused_with_the_known_ones() {
+        let known = [Label::new("PERSON"), Label::new("PLACE")];
+        let filter = |label: &str| MentionFilter { min_score: 0.0, labels: Some([Label::new(label)].into()) };
+        assert!(check_labels(&MentionFilter::default(), &known).is_ok());
+        assert!(check_labels(&filter("PLACE"), &known).is_ok());
+        let message = check_labels(&filter("place"), &known).unwrap_err().to_string();
+        assert_eq!(message, "the model has no label place: it has PERSON, PLACE");
+    }
+}

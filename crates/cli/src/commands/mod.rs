@@ -1,0 +1,18 @@
+//! What each command does with its checked configuration.
+
+mod annotate;
+mod manual;
+mod models;
+
+use crate::args::Command;
+use crate::failure::Failure;
+
+/// Does what `command` says.
+pub(crate) fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Annotate(args) => annotate::run(args.resolve()?),
+        Command::Models(command) => models::run(command),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
+    }
+}
