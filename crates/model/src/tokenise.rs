@@ -15,6 +15,9 @@ use crate::{ModelConfig, ModelError};
 /// Bytes of text that the tokeniser sees at once.
 const SEGMENT_BYTES: usize = 16 * 1024;
 
+/// White space before a segment that the tokeniser still gets to see.
+const KEPT_BLANK_BYTES: usize = 64;
+
 /// A word of more pieces is tagged in parts, so that any word fits any window.
 pub(crate) const MAX_WORD_PIECES: usize = 16;
 
@@ -175,7 +178,7 @@ fn special_tokens(tokenizer: &Tokenizer) -> Result<(u32, u32), ModelError> {
     }
 }
 
-/// Cuts a text into the pieces that the tokeniser sees: before white space where there is some, and without the runs
+/// Cuts a text into the pieces that the tokeniser sees: before white space where there is some, and without long runs
 /// of white space between them but for one character (byte-level tokenisers want to see that one).
 fn segments(text: &str) -> impl Iterator<Item = Span> + '_ {
     let mut next = 0;
@@ -185,7 +188,9 @@ fn segments(text: &str) -> impl Iterator<Item = Span> + '_ {
         if ink == rest.len() {
             return None;
         }
-        let blank = rest[..ink].chars().next_back().map_or(0, char::len_utf8);
+        // A run of ordinary length goes to the tokeniser as it is; of a longer one the last character is enough.
+        let blank =
+            if ink <= KEPT_BLANK_BYTES { ink } else { rest[..ink].chars().next_back().map_or(0, char::len_utf8) };
         let start = next + ink - blank;
         next = segment_end(text, start);
         Some(Span::new(start, next))
@@ -198,8 +203,9 @@ fn segment_end(text: &str, start: usize) -> usize {
     }
     let limit = text.floor_char_boundary(start + SEGMENT_BYTES);
     let window = &text[start..limit];
-    // The first character may be the blank that was kept; cutting there would make no progress.
-    let blank = window.char_indices().rev().take_while(|&(at, _)| at > 0).find(|(_, c)| c.is_whitespace());
+    // Cutting in the blank that was kept at the start would make no progress.
+    let ink = window.len() - window.trim_start().len();
+    let blank = window.char_indices().rev().take_while(|&(at, _)| at > ink).find(|(_, c)| c.is_whitespace());
     blank.map_or(limit, |(at, _)| start + at)
 }
 
