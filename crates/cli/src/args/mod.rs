@@ -3,6 +3,7 @@
 
 mod annotate;
 mod model;
+mod serve;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use crate::terminal::Color;
 
 pub(crate) use annotate::{AnnotateArgs, AnnotateConfig};
 pub(crate) use model::ModelArgs;
+pub(crate) use serve::{ServeArgs, ServeConfig};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -40,6 +42,9 @@ pub(crate) enum Command {
     /// Find the names in files or in standard input.
     #[command(after_help = annotate::AFTER_HELP)]
     Annotate(Box<AnnotateArgs>),
+    /// Serve the same over HTTP, with a page to try it.
+    #[command(after_help = serve::AFTER_HELP)]
+    Serve(Box<ServeArgs>),
     /// List, locate and verify models.
     #[command(subcommand)]
     Models(ModelsCommand),

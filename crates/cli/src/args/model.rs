@@ -3,11 +3,10 @@
 use std::num::NonZeroUsize;
 
 use clap::{Args, ValueHint};
-use dateline_model::hub::HubOptions;
 use dateline_model::{DeviceSpec, RunOptions};
 
 use crate::failure::Failure;
-use crate::model::{Located, ModelChoice, Places, locate};
+use crate::model::{HubRequest, Located, ModelChoice, Places, locate};
 
 /// The arguments that choose a model.
 #[derive(Debug, Args)]
@@ -50,7 +49,7 @@ impl ModelArgs {
         let defaults = RunOptions::default();
         Ok(ModelChoice {
             located,
-            hub: HubOptions { revision: self.revision, offline: self.offline },
+            hub: HubRequest { revision: self.revision, offline: self.offline },
             run: RunOptions {
                 device: self.device,
                 threads: self.threads,

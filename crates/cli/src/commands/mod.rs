@@ -3,6 +3,7 @@
 mod annotate;
 mod manual;
 mod models;
+mod serve;
 
 use crate::args::Command;
 use crate::failure::Failure;
@@ -11,6 +12,7 @@ use crate::failure::Failure;
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Annotate(args) => annotate::run(args.resolve()?),
+        Command::Serve(args) => serve::run(args.resolve()?),
         Command::Models(command) => models::run(command),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),

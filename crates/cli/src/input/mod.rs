@@ -87,6 +87,9 @@ pub(crate) enum BadInput {
     /// A JSON object without a text.
     #[error("has no \"text\"; each line needs one, like {{\"id\":\"1\",\"text\":\"…\"}}")]
     NoText,
+    /// A JSON object with two texts.
+    #[error("has two fields \"text\"; leave one")]
+    TwoTexts,
     /// The text is no string, or holds escapes that are no characters, such as a lone surrogate.
     #[error(
         "has a \"text\" that is not a string of Unicode characters ({0}); write it as one, without lone surrogates"

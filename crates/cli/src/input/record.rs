@@ -41,10 +41,12 @@ impl Record {
         let mut fields = Vec::with_capacity(pairs.len());
         for (name, value) in pairs {
             match name.as_str() {
+                "text" if text.is_some() => {
+                    return Err(Rejected { id: id_of(&fields).cloned(), error: BadInput::TwoTexts });
+                }
                 "text" => {
-                    if text.replace(serde_json::from_str::<String>(value.get())).is_none() {
-                        fields.push(Field::Text);
-                    }
+                    text = Some(serde_json::from_str::<String>(value.get()));
+                    fields.push(Field::Text);
                 }
                 // What a record is given here anew; an earlier run's would be a second field of that name.
                 "mentions" => {}
@@ -134,10 +136,18 @@ mod tests {
         assert_eq!(record.id().map(RawValue::get), Some("12345678901234567890123"));
     }
 
-    /// As every JSON reader has it: of two fields of one name the last counts. And what an earlier run found makes way.
+    /// JSON readers differ in which of two fields of one name they take: annotating either would be a guess.
     #[test]
-    fn doubled_texts_and_old_mentions() {
-        let record = Record::parse(r#"{"text":"a","mentions":[],"text":"b"}"#).unwrap();
+    fn two_texts_are_refused() {
+        let rejected = Record::parse(r#"{"id":1,"text":"a","text":"b"}"#).unwrap_err();
+        assert_eq!(rejected.id.map(|id| id.get().to_owned()).as_deref(), Some("1"));
+        assert!(matches!(rejected.error, BadInput::TwoTexts));
+    }
+
+    /// An annotated file can be annotated again, with another model or other options.
+    #[test]
+    fn mentions_of_an_earlier_run_make_way() {
+        let record = Record::parse(r#"{"mentions":[{"start":0}],"text":"b"}"#).unwrap();
         assert_eq!((record.text(), shown(&record)), ("b", vec!["text".to_owned()]));
     }
 

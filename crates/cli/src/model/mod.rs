@@ -4,7 +4,6 @@ mod embedded;
 mod locate;
 mod manifest;
 
-use dateline_model::hub::HubOptions;
 use dateline_model::{Annotator, ModelFiles, RunOptions};
 
 use crate::failure::Failure;
@@ -17,9 +16,18 @@ pub(crate) struct ModelChoice {
     /// Where the model is.
     pub(crate) located: Located,
     /// How to fetch it, if it lies on a hub.
-    pub(crate) hub: HubOptions,
+    pub(crate) hub: HubRequest,
     /// How to run it.
     pub(crate) run: RunOptions,
+}
+
+/// What to fetch from a hub. The same in a build that cannot fetch, so that its command line is the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HubRequest {
+    /// A branch, a tag or a commit; `main` if none.
+    pub(crate) revision: Option<String>,
+    /// Use only what was fetched before.
+    pub(crate) offline: bool,
 }
 
 impl ModelChoice {
@@ -41,12 +49,35 @@ impl ModelChoice {
 const NO_EMBEDDED: &str = "this build of dateline carries no model: name one with --model";
 
 #[cfg(feature = "hub")]
-fn fetch(id: &str, options: &HubOptions) -> Result<ModelFiles, Failure> {
-    let folder = dateline_model::hub::download(id, options)?;
+fn fetch(id: &str, request: &HubRequest) -> Result<ModelFiles, Failure> {
+    use dateline_model::hub::{HubEnvironment, HubEvent, HubOptions, download_with};
+
+    use crate::progress::{Progress, ProgressMode};
+
+    let options = HubOptions { revision: request.revision.clone(), offline: request.offline };
+    let environment = HubEnvironment::from_env().map_err(|error| Failure::Usage(error.to_string()))?;
+    let mut progress: Option<(String, Progress)> = None;
+    let folder = download_with(id, &options, &environment, &mut |event| match event {
+        HubEvent::Fetching { file, bytes, total } => {
+            if progress.as_ref().is_none_or(|(current, _)| current != file) {
+                progress = Some((file.to_owned(), Progress::over_bytes(Some(total), ProgressMode::Auto)));
+            }
+            if let Some((_, progress)) = &mut progress {
+                progress.at(bytes, format!("{id} {file}"));
+            }
+        }
+        HubEvent::Removed { file, blob } => {
+            crate::terminal::say(format_args!(
+                "{file} of {id} was damaged in the cache ({}): fetching it again",
+                blob.display()
+            ));
+        }
+        _ => {}
+    })?;
     Ok(ModelFiles { name: id.to_owned(), ..ModelFiles::read(&folder)? })
 }
 
 #[cfg(not(feature = "hub"))]
-fn fetch(id: &str, _: &HubOptions) -> Result<ModelFiles, Failure> {
+fn fetch(id: &str, _: &HubRequest) -> Result<ModelFiles, Failure> {
     Err(Failure::Usage(format!("this build of dateline cannot fetch {id} from a hub: name a folder with --model")))
 }
