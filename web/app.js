@@ -355,8 +355,16 @@ function download() {
 
 // ---- Wiring ------------------------------------------------------------------------------------------------------
 
+function forget() {
+  Object.assign(state, { text: "", answer: null, marks: [], chosen: [] });
+  $("results").hidden = true;
+  $("empty").hidden = false;
+  $("total").textContent = "";
+}
+
 function setText(text) {
   $("story").value = text;
+  forget();
   hideProblem();
   showReading(false);
   $("story").focus();
@@ -376,6 +384,8 @@ $("story").addEventListener("keydown", (event) => {
 });
 $("story").addEventListener("input", () => {
   hideProblem();
+  // The list would speak of a text that is no longer there.
+  if (state.answer && $("story").value !== state.text) forget();
   showMeasure();
 });
 for (const [name, dropping] of [["dragover", true], ["dragleave", false], ["drop", false]]) {
@@ -394,10 +404,6 @@ $("edit").addEventListener("click", () => {
 $("sample").addEventListener("click", () => setText(SAMPLE));
 $("clear").addEventListener("click", () => {
   state.running?.abort();
-  state.answer = null;
-  $("results").hidden = true;
-  $("empty").hidden = false;
-  $("total").textContent = "";
   setText("");
 });
 $("min-score").addEventListener("input", (event) => {

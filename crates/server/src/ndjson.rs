@@ -1,6 +1,6 @@
 //! A stream of lines in, a stream of lines out, in the same order: each line is answered by one line, empty ones by
 //! none. Both run at once and each holds the other back, so a body may be larger than memory. The price is that a
-//! client must read while it sends; one that does not is told so after the idle time.
+//! client must read while it sends; one that does not gets, after the idle time, what there is and a line that says so.
 //!
 //! An answer that cannot be finished never looks finished: it ends with an error line, or, if even that cannot be
 //! written, as a broken connection.
@@ -42,11 +42,12 @@ pub(crate) fn annotate(settings: Settings, body: Incoming) -> Body {
     let (end, ended) = oneshot::channel();
     let writer = Writer { pieces, options: settings.options.clone(), idle: settings.idle };
     let reader = Reader { lines: Lines::new(settings.max_line_bytes), chunk: Chunk::default(), chunks, settings };
-    tokio::spawn(async move {
-        let ((), last) = tokio::join!(reader.run(body), writer.run(read));
+    let writing = async move {
+        let last = writer.run(read).await;
         // If the client is gone there is nobody to tell.
         let _ = end.send(last);
-    });
+    };
+    tokio::spawn(async move { tokio::join!(reader.run(body), writing) });
     Body::from_stream(Answer { written, ended: Some(ended) })
 }
 
@@ -76,8 +77,11 @@ struct Reader {
 
 impl Reader {
     async fn run(mut self, mut body: Incoming) {
-        // Either the writer's absence or the end of the body ends the reading; neither is an error here.
-        let _ = self.read(&mut body).await;
+        if let Err(WriterGone) = self.read(&mut body).await {
+            // A client that sends everything before it reads would wait for ever to be rid of the rest, and never come
+            // to read why the answer stopped. If the client is gone this ends at once.
+            while let Ok(Some(_)) = body.next().await {}
+        }
     }
 
     async fn read(&mut self, body: &mut Incoming) -> Result<(), WriterGone> {

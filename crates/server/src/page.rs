@@ -32,7 +32,7 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
 
 #[expect(clippy::unused_async, reason = "a handler is async")]
 async fn answer(asset: &'static Asset, headers: HeaderMap) -> Response {
-    // The files change only with the binary: its version and the file's length tell them apart well enough.
+    // The files change only with the binary; a browser asks each time and gets them only when they did.
     let tag = format!("\"{}-{:x}\"", env!("CARGO_PKG_VERSION"), fingerprint(asset.content));
     let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
     let mut response = if known { StatusCode::NOT_MODIFIED.into_response() } else { asset.content.into_response() };

@@ -1,57 +1,21 @@
 //! The routes from outside, with a model of a few lines: what is accepted, what is refused and how it is said.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests unwrap like the tests themselves")]
+
+mod common;
+
 use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::io::BufRead;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{Request, StatusCode, header};
-use dateline_server::{Annotate, AnnotateError, Observer, ServerConfig, router, serve};
-use dateline_text::{Label, Mention, Span};
+use common::Fake;
+use dateline_server::{ServerConfig, router};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::StreamExt;
 use tower::ServiceExt;
-
-/// Marks every "Kyiv" as a place, half as sure of each; fails and panics when told to.
-struct Fake {
-    labels: Vec<Label>,
-}
-
-impl Fake {
-    fn new() -> Self {
-        Self { labels: ["PLACE", "UNIT"].map(Label::new).to_vec() }
-    }
-}
-
-impl Annotate for Fake {
-    fn model(&self) -> &str {
-        "fake"
-    }
-
-    fn labels(&self) -> &[Label] {
-        &self.labels
-    }
-
-    fn annotate_all(&self, texts: &[&str]) -> Result<Vec<Vec<Mention>>, AnnotateError> {
-        if texts.iter().any(|text| text.contains("FAIL")) {
-            return Err("told to fail".into());
-        }
-        assert!(!texts.iter().any(|text| text.contains("PANIC")), "told to panic");
-        let mentions = |text: &str| {
-            let found = text.match_indices("Kyiv").enumerate();
-            let mention = |(n, (start, _))| {
-                Mention::new(Span::new(start, start + 4), Label::new("PLACE"), 1.0 / f32::from(1_u8 << n))
-            };
-            found.map(mention).collect()
-        };
-        Ok(texts.iter().map(|text| mentions(text)).collect())
-    }
-}
 
 fn app() -> Router {
     router(Fake::new(), &ServerConfig { max_body_bytes: 2000, ..ServerConfig::default() }).unwrap()
@@ -184,10 +148,10 @@ async fn every_mistake_is_named() {
 
 #[tokio::test]
 async fn a_mistake_has_its_line_and_column() {
-    let (_, problem) = send_json("{\n  \"text\": \"né\",\n  \"id\": tru\n}").await;
-    assert_eq!((&problem["line"], &problem["column"]), (&json!(3), &json!(12)), "{problem}");
+    let (_, problem) = send_json("{\n  \"text\": \"né\",\n  \"id\": nope\n}").await;
+    assert_eq!((&problem["line"], &problem["column"]), (&json!(3), &json!(10)), "{problem}");
     let (_, problem) = send_json("{\n  \"text\": \"né \\udc00\"}").await;
-    assert_eq!((&problem["line"], &problem["column"]), (&json!(2), &json!(21)), "{problem}");
+    assert_eq!((&problem["line"], &problem["column"]), (&json!(2), &json!(20)), "{problem}");
     assert!(problem["detail"].as_str().unwrap().contains("surrogate"), "{problem}");
 }
 
@@ -319,6 +283,28 @@ async fn a_silent_sender_is_not_waited_for() {
     assert!(body.starts_with("{\"line\":1,\"error\":{") && body.contains("\"status\":408"), "{body}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_sends_all_before_reading_is_told_so() {
+    let (all_sent, sent) = oneshot::channel();
+    let lines = tokio_stream::iter(0..2000).map(|_| Ok::<_, Infallible>(Bytes::from_static(b"{\"text\":\"Kyiv\"}\n")));
+    let end = tokio_stream::once(()).map({
+        let mut all_sent = Some(all_sent);
+        move |()| {
+            all_sent.take().unwrap().send(()).unwrap();
+            Ok(Bytes::new())
+        }
+    });
+    let body = Body::from_stream(lines.chain(end));
+    let response = app().oneshot(post("/v1/annotate", Some("application/x-ndjson"), body)).await.unwrap();
+    sent.await.unwrap();
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let lines: Vec<Value> = body.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    assert!(lines.len() > 1 && lines.len() < 2000, "{}", lines.len());
+    let (last, answers) = lines.split_last().unwrap();
+    assert!(answers.iter().all(|answer| answer["mentions"][0]["text"] == "Kyiv"));
+    assert_eq!((&last["line"], &last["error"]["code"]), (&json!(answers.len() + 1), &json!("timeout")));
+}
+
 #[tokio::test]
 async fn the_query_holds_options_for_every_body() {
     let (status, _, body) = send(post("/v1/annotate?offsets=byte", None, "{\"text\":\"é Kyiv\"}")).await;
@@ -362,137 +348,4 @@ async fn the_page_loads_nothing_from_elsewhere() {
     let tag = app().oneshot(get("/app.js")).await.unwrap().headers()[header::ETAG].clone();
     let again = Request::get("/app.js").header(header::IF_NONE_MATCH, tag).body(Body::empty()).unwrap();
     assert_eq!(send(again).await.0, StatusCode::NOT_MODIFIED);
-}
-
-/// Tells where the service listens and when its model is ready.
-struct Ears {
-    address: Mutex<Option<oneshot::Sender<SocketAddr>>>,
-    ready: mpsc::UnboundedSender<()>,
-    failures: mpsc::UnboundedSender<String>,
-}
-
-impl Observer for Ears {
-    fn listening(&self, address: SocketAddr) {
-        let sender = self.address.lock().unwrap_or_else(PoisonError::into_inner).take();
-        sender.unwrap().send(address).unwrap();
-    }
-
-    fn ready(&self) {
-        self.ready.send(()).unwrap();
-    }
-
-    fn model_failed(&self, detail: &str) {
-        self.failures.send(detail.to_owned()).unwrap();
-    }
-}
-
-async fn exchange(address: SocketAddr, request: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
-}
-
-/// Waits at a gate before it annotates, so that a test decides when the model is warm and when it is done.
-struct Gated {
-    inner: Fake,
-    gate: Mutex<std::sync::mpsc::Receiver<()>>,
-    entered: mpsc::UnboundedSender<()>,
-}
-
-impl Annotate for Gated {
-    fn model(&self) -> &str {
-        self.inner.model()
-    }
-
-    fn labels(&self) -> &[Label] {
-        self.inner.labels()
-    }
-
-    fn annotate_all(&self, texts: &[&str]) -> Result<Vec<Vec<Mention>>, AnnotateError> {
-        let _ = self.entered.send(());
-        let _ = self.gate.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        self.inner.annotate_all(texts)
-    }
-}
-
-#[tokio::test]
-async fn a_service_lives_from_the_first_request_to_the_last() {
-    let (address, bound) = oneshot::channel();
-    let (ready, mut is_ready) = mpsc::unbounded_channel();
-    let (failures, mut failed) = mpsc::unbounded_channel();
-    let ears = Ears { address: Mutex::new(Some(address)), ready, failures };
-    let (open, gate) = std::sync::mpsc::channel();
-    let (entered, mut has_entered) = mpsc::unbounded_channel();
-    let model = Gated { inner: Fake::new(), gate: Mutex::new(gate), entered };
-    let config = ServerConfig {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        observer: Arc::new(ears),
-        shutdown_grace: Duration::from_secs(3600),
-        ..ServerConfig::default()
-    };
-    let (stop, stopped) = oneshot::channel::<()>();
-    let service = tokio::spawn(serve(model, config, async { stopped.await.unwrap() }));
-    let address = bound.await.unwrap();
-
-    let health = "GET /health/ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    assert!(exchange(address, health).await.starts_with("HTTP/1.1 503 "));
-    open.send(()).unwrap();
-    is_ready.recv().await.unwrap();
-    assert!(exchange(address, health).await.starts_with("HTTP/1.1 200 "));
-    has_entered.recv().await.unwrap();
-
-    let annotate = |text: &str| {
-        let body = json!({"text": text}).to_string();
-        let length = body.len();
-        format!("POST /v1/annotate HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}")
-    };
-    let failing = annotate("PANIC");
-    let failing = tokio::spawn(async move { exchange(address, &failing).await });
-    has_entered.recv().await.unwrap();
-    open.send(()).unwrap();
-    assert!(failing.await.unwrap().starts_with("HTTP/1.1 500 "));
-    assert_eq!(failed.recv().await.unwrap(), "the model panicked: told to panic");
-
-    // The shutdown begins while the model works on a request: the request is still answered.
-    let last = annotate("Kyiv");
-    let last = tokio::spawn(async move { exchange(address, &last).await });
-    has_entered.recv().await.unwrap();
-    stop.send(()).unwrap();
-    open.send(()).unwrap();
-    let last = last.await.unwrap();
-    assert!(last.starts_with("HTTP/1.1 200 ") && last.contains("\"Kyiv\""), "{last}");
-    service.await.unwrap().unwrap();
-}
-
-#[tokio::test]
-async fn a_shutdown_does_not_wait_for_ever() {
-    let (open, gate) = std::sync::mpsc::channel();
-    let (entered, mut has_entered) = mpsc::unbounded_channel();
-    let (address, bound) = oneshot::channel();
-    let ears = Ears {
-        address: Mutex::new(Some(address)),
-        ready: mpsc::unbounded_channel().0,
-        failures: mpsc::unbounded_channel().0,
-    };
-    let model = Gated { inner: Fake::new(), gate: Mutex::new(gate), entered };
-    let config = ServerConfig {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        observer: Arc::new(ears),
-        shutdown_grace: Duration::from_millis(1),
-        ..ServerConfig::default()
-    };
-    let (stop, stopped) = oneshot::channel::<()>();
-    let service = tokio::spawn(serve(model, config, async { stopped.await.unwrap() }));
-    let mut stream = TcpStream::connect(bound.await.unwrap()).await.unwrap();
-    stream
-        .write_all(b"POST /v1/annotate HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n{\"text\":\"\"}")
-        .await
-        .unwrap();
-    has_entered.recv().await.unwrap();
-    stop.send(()).unwrap();
-    let result = service.await.unwrap();
-    assert!(result.unwrap_err().to_string().contains("1ms"));
-    drop(open);
 }
