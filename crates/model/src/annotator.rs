@@ -199,7 +199,7 @@ pub fn decode_words(tokens: &Tokens, logits: &[f32], config: &ModelConfig) -> Ve
     let inked: Vec<usize> = (0..tokens.words.len()).filter(|&word| !tokens.words[word].span.is_empty()).collect();
     let rows: Vec<f32> = inked.iter().flat_map(|&word| &logits[word * width..(word + 1) * width]).copied().collect();
     let breaks: Vec<bool> = inked.iter().map(|&word| tokens.words[word].boundary == Boundary::Paragraph).collect();
-    decode::decode(&rows, &breaks, &config.tags, config.dateline.temperature)
+    decode::decode(&rows, &breaks, &config.tags, &config.dateline.decoding())
         .into_iter()
         .map(|found| {
             let first = tokens.words[inked[found.first_word]].span;

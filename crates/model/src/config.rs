@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::decode::Decoding;
 use crate::{ModelError, TagSet};
 
 /// The smallest window: room for the longest word, its context and two special tokens.
@@ -111,6 +112,8 @@ pub struct DatelineConfig {
     pub casing_token_types: bool,
     /// Divides the logits before they become probabilities; fitted on held-out text.
     pub temperature: f64,
+    /// What a mention loses that begins right behind another of its label (see [`crate::decode::Decoding`]).
+    pub adjacency_penalty: f64,
     /// Tokens per window, special tokens included, if fewer than the model's positions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window_tokens: Option<usize>,
@@ -119,9 +122,23 @@ pub struct DatelineConfig {
     pub stride_tokens: Option<usize>,
 }
 
+impl DatelineConfig {
+    /// How logits become mentions and scores.
+    #[must_use]
+    pub const fn decoding(&self) -> Decoding {
+        Decoding { temperature: self.temperature, adjacency_penalty: self.adjacency_penalty }
+    }
+}
+
 impl Default for DatelineConfig {
     fn default() -> Self {
-        Self { casing_token_types: false, temperature: 1.0, window_tokens: None, stride_tokens: None }
+        Self {
+            casing_token_types: false,
+            temperature: 1.0,
+            adjacency_penalty: 0.0,
+            window_tokens: None,
+            stride_tokens: None,
+        }
     }
 }
 
@@ -145,8 +162,8 @@ impl ModelConfig {
     /// [`ModelError::Config`] naming the key at fault, [`ModelError::Architecture`] or [`ModelError::Labels`].
     pub fn parse(model: &str, json: &[u8]) -> Result<Self, ModelError> {
         let fail = |detail: String| ModelError::Config { model: model.to_owned(), detail };
-        let object: Map<String, Value> =
-            serde_json::from_slice(json).map_err(|error| fail(format!("it is not a JSON object: {error}")))?;
+        let object: Map<String, Value> = serde_json::from_slice(json)
+            .map_err(|error| fail(format!("it is not a JSON object ({error}): fetch or copy it again")))?;
         let (family, architecture) =
             Family::of(&object).map_err(|found| ModelError::Architecture { model: model.to_owned(), found })?;
         let encoder = encoder_config(family, &Keys(&object)).map_err(&fail)?;
@@ -170,6 +187,12 @@ impl ModelConfig {
         let Self { encoder, dateline, .. } = self;
         if !(dateline.temperature.is_finite() && dateline.temperature > 0.0) {
             return Err(format!("\"dateline.temperature\" is {}, but must be above 0", dateline.temperature));
+        }
+        if !(dateline.adjacency_penalty.is_finite() && dateline.adjacency_penalty >= 0.0) {
+            return Err(format!(
+                "\"dateline.adjacency_penalty\" is {}, but must be 0 or more",
+                dateline.adjacency_penalty
+            ));
         }
         if dateline.casing_token_types && encoder.type_vocab_size < crate::casing::CLASSES {
             return Err(format!(
@@ -213,10 +236,9 @@ struct Keys<'c>(&'c Map<String, Value>);
 impl Keys<'_> {
     /// A positive whole number under the first of `names` that is there.
     fn size(&self, names: &[&str]) -> Result<usize, String> {
-        let (name, value) = names
-            .iter()
-            .find_map(|name| Some((name, self.0.get(*name)?)))
-            .ok_or_else(|| format!("\"{}\" is missing", names[0]))?;
+        let (name, value) = names.iter().find_map(|name| Some((name, self.0.get(*name)?))).ok_or_else(|| {
+            format!("\"{}\" is missing: take the config.json that was saved with the weights", names[0])
+        })?;
         // A bound far above any real model keeps a damaged file from asking for all memory.
         value
             .as_u64()
@@ -311,6 +333,7 @@ mod tests {
             ("id2label", json!({"0": "LABEL_0"}), "LABEL_0"),
             ("dateline", json!({"temprature": 1}), "temprature"),
             ("dateline", json!({"temperature": 0}), "above 0"),
+            ("dateline", json!({"adjacency_penalty": -1}), "0 or more"),
             ("dateline", json!({"window_tokens": 65}), "24 to 64"),
             ("dateline", json!({"window_tokens": 32, "stride_tokens": 20}), "at most half"),
         ] {

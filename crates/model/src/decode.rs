@@ -4,6 +4,8 @@
 //! path through that lattice (Viterbi 1967) gives the mentions; the sums over all paths (forward-backward, Rabiner
 //! 1989, scaled) give each mention's score: the probability that exactly this span with this label is in the text.
 //! Logits are divided by the model's temperature first (Guo et al. 2017), which moves the scores and never the path.
+//! A name that follows another of its label with nothing between is rare in written text, but a classifier that judges
+//! word by word likes to split long names so; a penalty on that one step says how rare.
 
 use crate::tags::{Tag, TagSet};
 
@@ -20,6 +22,21 @@ pub struct DecodedSpan {
     pub score: f64,
 }
 
+/// How logits become mentions and scores.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decoding {
+    /// Divides the logits, and the penalty with them; above 0.
+    pub temperature: f64,
+    /// Taken from the logit of a mention that begins right behind another of its label; 0 or more.
+    pub adjacency_penalty: f64,
+}
+
+impl Default for Decoding {
+    fn default() -> Self {
+        Self { temperature: 1.0, adjacency_penalty: 0.0 }
+    }
+}
+
 /// The mentions of a text, ascending and apart.
 ///
 /// `logits` holds a row of `tags.len()` for every word; `breaks` says for every word whether no mention may cross into
@@ -28,12 +45,12 @@ pub struct DecodedSpan {
 /// # Panics
 /// If `logits` does not have a row for each of `breaks`.
 #[must_use]
-pub fn decode(logits: &[f32], breaks: &[bool], tags: &TagSet, temperature: f64) -> Vec<DecodedSpan> {
+pub fn decode(logits: &[f32], breaks: &[bool], tags: &TagSet, decoding: &Decoding) -> Vec<DecodedSpan> {
     assert_eq!(logits.len(), breaks.len() * tags.len(), "every word has a row of logits");
     if breaks.is_empty() {
         return Vec::new();
     }
-    let lattice = Lattice::new(logits, breaks, tags, temperature);
+    let lattice = Lattice::new(logits, breaks, tags, decoding);
     let path = lattice.best_path();
     let posteriors = Posteriors::of(&lattice);
     mentions_of(&path, breaks, tags)
@@ -67,26 +84,32 @@ struct Lattice<'l> {
     breaks: &'l [bool],
     /// `[words, tags]`, each row a distribution.
     probabilities: Vec<f64>,
-    /// `[tags, tags]`: whether the second may follow the first within a paragraph.
-    steps: Vec<bool>,
+    /// `[tags, tags]`: the weight of a step from the first to the second within a paragraph; 0 if it is not allowed.
+    steps: Vec<f64>,
     /// Whether a tag may stand at the start, and at the end, of a paragraph.
     starts: Vec<bool>,
     ends: Vec<bool>,
 }
 
 impl<'l> Lattice<'l> {
-    fn new(logits: &[f32], breaks: &'l [bool], tags: &'l TagSet, temperature: f64) -> Self {
+    fn new(logits: &[f32], breaks: &'l [bool], tags: &'l TagSet, decoding: &Decoding) -> Self {
         let width = tags.len();
         let mut probabilities = Vec::with_capacity(logits.len());
         for row in logits.chunks_exact(width) {
             let highest = f64::from(row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
             let start = probabilities.len();
-            probabilities.extend(row.iter().map(|&logit| ((f64::from(logit) - highest) / temperature).exp()));
+            probabilities.extend(row.iter().map(|&logit| ((f64::from(logit) - highest) / decoding.temperature).exp()));
             let total: f64 = probabilities[start..].iter().sum();
             // A floor keeps a path of certain tags that the constraints forbid from making every path impossible.
             probabilities[start..].iter_mut().for_each(|p| *p = (*p / total).max(1e-30));
         }
-        let steps = (0..width * width).map(|i| tags.may_follow(Some(i / width), i % width)).collect();
+        let adjacent = (-decoding.adjacency_penalty / decoding.temperature).exp();
+        let step = |previous: usize, next: usize| match (tags.may_follow(Some(previous), next), tags.tags()[next]) {
+            (false, _) => 0.0,
+            (true, Tag::Begin(label) | Tag::Single(label)) if tags.tags()[previous].label() == Some(label) => adjacent,
+            (true, _) => 1.0,
+        };
+        let steps = (0..width * width).map(|i| step(i / width, i % width)).collect();
         let starts = (0..width).map(|id| tags.may_follow(None, id)).collect();
         let ends = (0..width).map(|id| tags.may_end(id)).collect();
         Self { tags, breaks, probabilities, steps, starts, ends }
@@ -104,10 +127,10 @@ impl<'l> Lattice<'l> {
         &self.probabilities[word * self.width()..(word + 1) * self.width()]
     }
 
-    /// Whether `next` may stand at `word` right after `previous` at the word before.
-    fn allows(&self, word: usize, previous: usize, next: usize) -> bool {
+    /// The weight of `next` at `word` right after `previous` at the word before; 0 if that is not allowed.
+    fn step(&self, word: usize, previous: usize, next: usize) -> f64 {
         if self.breaks[word] {
-            self.ends[previous] && self.starts[next]
+            f64::from(u8::from(self.ends[previous] && self.starts[next]))
         } else {
             self.steps[previous * self.width() + next]
         }
@@ -125,13 +148,14 @@ impl<'l> Lattice<'l> {
         for word in 1..self.words() {
             let mut scores = vec![f64::NEG_INFINITY; width];
             for (next, &p) in self.row(word).iter().enumerate() {
-                let previous = (0..width)
-                    .filter(|&previous| self.allows(word, previous, next))
-                    .reduce(|a, b| if best[b] > best[a] { b } else { a });
-                came_from.push(previous.unwrap_or(0));
-                if let Some(previous) = previous {
-                    scores[next] = best[previous] + p.ln();
-                }
+                // The logarithm of a forbidden step is minus infinity, which no path survives.
+                let arrivals = (0..width).map(|previous| best[previous] + self.step(word, previous, next).ln());
+                let (previous, arrival) = arrivals
+                    .enumerate()
+                    .reduce(|a, b| if b.1 > a.1 { b } else { a })
+                    .expect("there is at least one tag");
+                came_from.push(previous);
+                scores[next] = arrival + p.ln();
             }
             best = scores;
         }
@@ -168,8 +192,7 @@ impl Posteriors {
                 let inflow: f64 = match word {
                     0 => f64::from(u8::from(lattice.starts[next])),
                     _ => (0..width)
-                        .filter(|&previous| lattice.allows(word, previous, next))
-                        .map(|previous| done[(word - 1) * width + previous])
+                        .map(|previous| lattice.step(word, previous, next) * done[(word - 1) * width + previous])
                         .sum(),
                 };
                 here[next] = inflow * p;
@@ -202,8 +225,8 @@ impl Posteriors {
     ) -> f64 {
         let (width, row) = (lattice.width(), lattice.row(word + 1));
         let total: f64 = (0..width)
-            .filter(|&next| lattice.allows(word + 1, tag, next) && wanted(next))
-            .map(|next| row[next] * backward[(word + 1) * width + next])
+            .filter(|&next| wanted(next))
+            .map(|next| lattice.step(word + 1, tag, next) * row[next] * backward[(word + 1) * width + next])
             .sum();
         total / scales[word + 1]
     }
@@ -246,7 +269,8 @@ mod tests {
     }
 
     /// All allowed paths with their probabilities, by brute force.
-    fn all_paths(logits: &[f32], breaks: &[bool], tags: &TagSet, temperature: f64) -> Vec<(Vec<usize>, f64)> {
+    fn all_paths(logits: &[f32], breaks: &[bool], tags: &TagSet, decoding: &Decoding) -> Vec<(Vec<usize>, f64)> {
+        let temperature = decoding.temperature;
         let mut paths = vec![(Vec::new(), 1.0)];
         for (row, &is_break) in logits.chunks(tags.len()).zip(breaks) {
             let total: f64 = row.iter().map(|&x| (f64::from(x) / temperature).exp()).sum();
@@ -257,8 +281,13 @@ mod tests {
                     let cut = is_break && previous.is_none_or(|id| tags.may_end(id));
                     let allowed =
                         if is_break { cut && tags.may_follow(None, id) } else { tags.may_follow(previous, id) };
+                    let label = |id: usize| tags.tags()[id].label();
+                    let begins = matches!(tags.tags()[id], Tag::Begin(_) | Tag::Single(_));
+                    let adjacent = !is_break && begins && previous.is_some_and(|previous| label(previous) == label(id));
+                    let penalty = if adjacent { decoding.adjacency_penalty } else { 0.0 };
                     if allowed {
-                        longer.push(([&path[..], &[id]].concat(), p * (f64::from(x) / temperature).exp() / total));
+                        let weight = ((f64::from(x) - penalty) / temperature).exp() / total;
+                        longer.push(([&path[..], &[id]].concat(), p * weight));
                     }
                 }
             }
@@ -270,10 +299,10 @@ mod tests {
         paths
     }
 
-    fn check(logits: &[f32], breaks: &[bool], tags: &TagSet, temperature: f64) -> Result<(), TestCaseError> {
-        let paths = all_paths(logits, breaks, tags, temperature);
+    fn check(logits: &[f32], breaks: &[bool], tags: &TagSet, decoding: &Decoding) -> Result<(), TestCaseError> {
+        let paths = all_paths(logits, breaks, tags, decoding);
         let (best, _) = paths.iter().max_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
-        let spans = decode(logits, breaks, tags, temperature);
+        let spans = decode(logits, breaks, tags, decoding);
         let found: Vec<_> = spans.iter().map(|s| (s.first_word, s.last_word, s.label)).collect();
         prop_assert_eq!(&found, &mentions_of(best, breaks, tags));
         for span in spans {
@@ -293,13 +322,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bio_equals_brute_force((logits, breaks) in chain(5), temperature in 0.5_f64..3.0) {
-            check(&logits, &breaks, &bio(), temperature)?;
+        fn bio_equals_brute_force((logits, breaks) in chain(5), temperature in 0.5_f64..3.0, adjacency_penalty in 0.0_f64..4.0) {
+            check(&logits, &breaks, &bio(), &Decoding { temperature, adjacency_penalty })?;
         }
 
         #[test]
-        fn bioes_equals_brute_force((logits, breaks) in chain(5), temperature in 0.5_f64..3.0) {
-            check(&logits, &breaks, &bioes(), temperature)?;
+        fn bioes_equals_brute_force((logits, breaks) in chain(5), temperature in 0.5_f64..3.0, adjacency_penalty in 0.0_f64..4.0) {
+            check(&logits, &breaks, &bioes(), &Decoding { temperature, adjacency_penalty })?;
         }
     }
 
@@ -307,14 +336,27 @@ mod tests {
     fn an_inside_tag_never_begins_a_mention() {
         // O, B-PERSON, I-PERSON, B-PLACE, I-PLACE
         let logits = [0.0, 1.0, 9.0, 0.0, 0.0, 0.0, 0.0, 9.0, 0.0, 0.0];
-        let spans = decode(&logits, &[true, false], &bio(), 1.0);
+        let spans = decode(&logits, &[true, false], &bio(), &Decoding::default());
         assert_eq!((spans[0].first_word, spans[0].last_word, spans[0].label), (0, 1, 0));
+    }
+
+    #[test]
+    fn the_penalty_joins_what_would_be_split() {
+        // B-PERSON, then B-PERSON a little before I-PERSON.
+        let logits = [0.0, 9.0, 0.0, 0.0, 0.0, 0.0, 5.0, 4.0, 0.0, 0.0];
+        let words = |penalty| {
+            let decoding = Decoding { temperature: 1.3, adjacency_penalty: penalty };
+            let spans = decode(&logits, &[true, false], &bio(), &decoding);
+            spans.iter().map(|s| (s.first_word, s.last_word)).collect::<Vec<_>>()
+        };
+        assert_eq!(words(0.0), [(0, 0), (1, 1)]);
+        assert_eq!(words(2.0), [(0, 1)]);
     }
 
     #[test]
     fn a_break_ends_a_mention() {
         let logits = [0.0, 9.0, 0.0, 0.0, 0.0, 1.0, 0.0, 9.0, 0.0, 0.0];
-        let spans = decode(&logits, &[true, true], &bio(), 1.0);
+        let spans = decode(&logits, &[true, true], &bio(), &Decoding::default());
         assert_eq!(spans.iter().map(|s| (s.first_word, s.last_word)).collect::<Vec<_>>(), [(0, 0)]);
     }
 
@@ -325,7 +367,7 @@ mod tests {
         let logits: Vec<f32> = (0..words).flat_map(|_| row).collect();
         let mut logits = logits;
         logits[5 * 40_000 + 3] = 100.0;
-        let spans = decode(&logits, &vec![false; words], &bio(), 1.0);
+        let spans = decode(&logits, &vec![false; words], &bio(), &Decoding::default());
         assert_eq!(spans.len(), 1);
         assert!(spans[0].first_word == 40_000 && spans[0].score > 0.999);
     }

@@ -18,8 +18,21 @@ const ROWS_PER_TASK: usize = 16;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RunOps;
 
+/// Whether a linear layer has so few outputs that its product is computed by [`NarrowLinear`].
+#[must_use]
+pub(crate) const fn is_narrow(outputs: usize) -> bool {
+    outputs <= 64
+}
+
 impl Ops for RunOps {
+    /// On the CPU a token's result must not depend on how many tokens there are. The `gemm` crate sums along the inner
+    /// dimension in blocks, and the blocks depend on the number of rows in two cases: for up to 64 rows and columns,
+    /// and for up to 256 results of a row-major times a column-major matrix. So narrow layers have a product of their
+    /// own, and the weights of the others come to the product row by row as `[in, out]`.
     fn linear(&self, x: &Tensor, linear: &Linear) -> Result<Tensor> {
+        if x.device().is_cpu() && is_narrow(linear.weight.dim(0)?) {
+            return x.apply_op3_no_bwd(&linear.weight, &linear.bias, &NarrowLinear);
+        }
         let product = x.matmul(&linear.weight.t()?)?;
         if x.device().is_cpu() {
             product.apply_op2_no_bwd(&linear.bias, &AddBias)
@@ -120,6 +133,43 @@ fn last_dim(layout: &Layout) -> usize {
 
 fn done(values: Vec<f32>, layout: &Layout) -> (CpuStorage, Shape) {
     (CpuStorage::F32(values), layout.shape().clone())
+}
+
+/// A linear layer of few outputs: a sum of products for each.
+struct NarrowLinear;
+
+impl CustomOp3 for NarrowLinear {
+    fn name(&self) -> &'static str {
+        "narrow-linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        weight: &CpuStorage,
+        lw: &Layout,
+        bias: &CpuStorage,
+        lb: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (x, weight) = (cpu_values(x, lx, self.name())?, cpu_values(weight, lw, self.name())?);
+        let bias = cpu_values(bias, lb, self.name())?;
+        let (tokens, inner) = lx.shape().dims2()?;
+        let outputs = bias.len();
+        let mut values = vec![0.0; tokens * outputs];
+        for_each_row(
+            &mut values,
+            outputs,
+            #[inline(always)]
+            |token, row| {
+                let x = &x[token * inner..(token + 1) * inner];
+                for ((y, weight), bias) in row.iter_mut().zip(weight.chunks_exact(inner)).zip(bias) {
+                    *y = math::dot(x, weight) + bias;
+                }
+            },
+        );
+        Ok((CpuStorage::F32(values), (tokens, outputs).into()))
+    }
 }
 
 /// Adds a bias to every row.

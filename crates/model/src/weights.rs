@@ -6,6 +6,7 @@ use safetensors::{Dtype, SafeTensors};
 
 use crate::ModelError;
 use crate::encoder::Weights;
+use crate::ops;
 
 /// The weights of a model in a safetensors file, f32, f16 or bf16; handed out as f32.
 pub struct SafetensorsWeights<'f> {
@@ -63,5 +64,14 @@ impl Weights for SafetensorsWeights<'_> {
             );
         }
         Ok(on_cpu.to_device(&self.device)?)
+    }
+
+    fn get_matrix(&self, name: &str, shape: [usize; 2]) -> Result<Tensor, ModelError> {
+        let matrix = self.get(name, &shape)?;
+        if !self.device.is_cpu() || ops::is_narrow(shape[0]) {
+            return Ok(matrix);
+        }
+        // Column by column, seen as `[out, in]`: see `RunOps::linear`.
+        Ok(matrix.t()?.contiguous()?.t()?)
     }
 }

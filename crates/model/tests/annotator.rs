@@ -74,9 +74,11 @@ fn a_text_is_annotated_the_same_alone_and_in_company() {
             let annotator = load(model, &RunOptions::default());
             texts.iter().map(|text| bits(&annotator.annotate(text).unwrap())).collect()
         };
-        for options in [RunOptions::default(), one_thread, small_batches] {
-            let together = load(model, &options).annotate_all(&texts).unwrap();
-            assert_eq!(together.iter().map(|mentions| bits(mentions)).collect::<Vec<_>>(), alone);
+        for options in [&RunOptions::default(), &one_thread, &small_batches] {
+            let together = load(model, options).annotate_all(&texts).unwrap();
+            for ((text, mentions), alone) in texts.iter().zip(together).zip(&alone) {
+                assert_eq!(&bits(&mentions), alone, "{model}, {options:?}: {text:?}");
+            }
         }
         assert!(alone.iter().any(|mentions| !mentions.is_empty()));
     }
