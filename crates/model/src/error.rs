@@ -41,8 +41,8 @@ pub enum ModelError {
     },
     /// The model is of a kind that Dateline does not run.
     #[error(
-        "model {model:?} is a {found}: Dateline runs BertForTokenClassification, DistilBertForTokenClassification, \
-         RobertaForTokenClassification and XLMRobertaForTokenClassification"
+        "config.json of model {model:?} says that it is a {found}: give a model that is a BertForTokenClassification, \
+         DistilBertForTokenClassification, RobertaForTokenClassification or XLMRobertaForTokenClassification"
     )]
     Architecture {
         /// The model's name.
@@ -51,7 +51,10 @@ pub enum ModelError {
         found: String,
     },
     /// The label map is no BIO or BIOES scheme.
-    #[error("the label map (id2label in config.json) is not BIO or BIOES: {0}")]
+    #[error(
+        "the label map (id2label in config.json) is not BIO or BIOES: {0}; give a named-entity model, or the map that \
+         it was trained with"
+    )]
     Labels(String),
     /// The weights are damaged or do not fit the configuration.
     #[error("model.safetensors of model {model:?}: {detail}")]

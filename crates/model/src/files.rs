@@ -43,7 +43,12 @@ fn read(folder: &Path, file: &'static str) -> Result<Cow<'static, [u8]>, ModelEr
     if !path.exists() {
         return Err(ModelError::MissingFile { folder: folder.to_owned(), file, hint: hint(folder, file) });
     }
-    std::fs::read(&path).map(Cow::Owned).map_err(|source| ModelError::Read { path, source })
+    let bytes = std::fs::read(&path).map_err(|source| ModelError::Read { path, source })?;
+    if bytes.starts_with(b"version https://git-lfs") {
+        let hint = "there is only its Git LFS pointer; run `git lfs pull` in that folder".to_owned();
+        return Err(ModelError::MissingFile { folder: folder.to_owned(), file, hint });
+    }
+    Ok(Cow::Owned(bytes))
 }
 
 /// What to do about a missing file, from what lies there instead.

@@ -86,8 +86,7 @@ impl TagSet {
         let form = name.split_once(['-', '_']).filter(|(_, label)| !label.is_empty());
         let Some((position, label)) = form.filter(|(position, _)| matches!(*position, "B" | "I" | "E" | "S")) else {
             return Err(ModelError::Labels(format!(
-                "id {id} is {name:?}, but must be \"O\" or a label behind \"B-\" or \"I-\" (or \"E-\", \"S-\"); is \
-                 this a named-entity model?"
+                "id {id} is {name:?}, but must be \"O\" or a label behind \"B-\" or \"I-\" (or \"E-\", \"S-\")"
             )));
         };
         let label = self.labels.iter().position(|known| known == label).unwrap_or_else(|| {

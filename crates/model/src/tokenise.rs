@@ -6,6 +6,7 @@
 //! letters meet punctuation, so `Kyiv-based` is three words for every family of tokenisers.
 
 use dateline_text::Span;
+use serde::de::IgnoredAny;
 use tokenizers::Tokenizer;
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
@@ -88,22 +89,32 @@ impl Tokeniser {
     /// [`ModelError::Tokeniser`] if the file is damaged, does not fit the model's vocabulary, or does not put one
     /// special token before and one behind a text.
     pub fn load(json: &[u8], config: &ModelConfig) -> Result<Self, ModelError> {
-        let mut inner = Tokenizer::from_bytes(json)
-            .map_err(|error| ModelError::Tokeniser(format!("it is damaged or of an unknown form: {error}")))?;
-        // Many folders carry the truncation and padding of their training; here nothing is ever cut or padded.
-        inner.with_truncation(None).map_err(|error| ModelError::Tokeniser(error.to_string()))?;
-        inner.with_padding(None);
-        // A story that quotes "[SEP]" means those five characters.
-        inner.set_encode_special_tokens(true);
-
-        let largest = inner.get_vocab(true).into_values().max().unwrap_or(0);
+        let damaged = |why: String| {
+            ModelError::Tokeniser(format!("it is damaged or of an unknown form ({why}): fetch or copy it again"))
+        };
+        // `tokenizers` panics on some damage: on JSON that breaks off in the decoder, on a template that names what is
+        // not there. The first is common and found here; the rest is caught, at the price of a panic's message.
+        str::from_utf8(json)
+            .map_err(|error| error.to_string())
+            .and_then(|json| serde_json::from_str::<IgnoredAny>(json).map_err(|error| error.to_string()))
+            .map_err(damaged)?;
+        let (inner, around) = std::panic::catch_unwind(|| read(json))
+            .unwrap_or_else(|_| Err("the tokenizers library panicked".into()))
+            .map_err(|error| damaged(error.to_string()))?;
+        let [first, last] = *around else {
+            return Err(ModelError::Tokeniser(format!(
+                "it puts {} special tokens around a text, not one before and one behind: save it with its \
+                 post-processor",
+                around.len()
+            )));
+        };
+        let largest = inner.get_vocab(true).into_values().chain([first, last]).max().unwrap_or(0);
         if largest as usize >= config.encoder.vocab_size {
             return Err(ModelError::Tokeniser(format!(
-                "it gives ids up to {largest}, but the model's table has {} rows: is it this model's tokeniser?",
+                "it gives ids up to {largest}, but config.json gives the model {} rows: is it this model's tokeniser?",
                 config.encoder.vocab_size
             )));
         }
-        let (first, last) = special_tokens(&inner)?;
         Ok(Self { inner, casing: config.dateline.casing_token_types, first, last })
     }
 
@@ -166,16 +177,16 @@ impl Tokeniser {
     }
 }
 
-/// The special tokens that the tokeniser's own template puts around a text.
-fn special_tokens(tokenizer: &Tokenizer) -> Result<(u32, u32), ModelError> {
-    let empty = tokenizer.encode("", true).map_err(|error| ModelError::Tokeniser(error.to_string()))?;
-    match *empty.get_ids() {
-        [first, last] => Ok((first, last)),
-        ref other => Err(ModelError::Tokeniser(format!(
-            "it puts {} special tokens around a text, not one before and one behind: save it with its post-processor",
-            other.len()
-        ))),
-    }
+/// Reads a tokeniser, and the special tokens that its own template puts around a text.
+fn read(json: &[u8]) -> tokenizers::Result<(Tokenizer, Vec<u32>)> {
+    let mut tokenizer = Tokenizer::from_bytes(json)?;
+    // Many folders carry the truncation and padding of their training; here nothing is ever cut or padded.
+    tokenizer.with_truncation(None)?;
+    tokenizer.with_padding(None);
+    // A story that quotes "[SEP]" means those five characters.
+    tokenizer.set_encode_special_tokens(true);
+    let around = tokenizer.encode("", true)?.get_ids().to_vec();
+    Ok((tokenizer, around))
 }
 
 /// Cuts a text into the pieces that the tokeniser sees: before white space where there is some, and without long runs

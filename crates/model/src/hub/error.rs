@@ -78,7 +78,11 @@ pub enum HubError {
         cached: bool,
     },
     /// An answer that says the hub is in trouble.
-    #[error("{url} answered with status {status}: {}", if *.status == 429 { "too many requests, wait or set HF_TOKEN" } else { "try again later" })]
+    #[error(
+        "{url} answered with status {status}: {}",
+        if *.status == 429 { "too many requests, wait or set HF_TOKEN" }
+        else { "try again later, or --offline if it was fetched before" }
+    )]
     Status {
         /// The HTTP status.
         status: u16,
@@ -137,7 +141,9 @@ pub enum HubError {
         blob: PathBuf,
     },
     /// The cache cannot be read or written.
-    #[error("the cache at {path}: {detail}: make room or give access there, or set HF_HOME to another folder", path = .path.display())]
+    #[error(
+        "the cache at {}: {detail}: make room or give access there, or set HF_HOME to another folder", .path.display()
+    )]
     Cache {
         /// The file or folder.
         path: PathBuf,
