@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn joined_texts_keep_every_span_and_the_limit() {
-        let recipe = Recipe { join_rate: 1.0, join_bytes: 30, ..Recipe::default() };
+        let recipe = Recipe { recase_rate: 0.0, join_rate: 1.0, join_bytes: 30, ..Recipe::default() };
         let all: Vec<_> = (0..40).map(|i| example(&format!("In Oslo, {i}."), &[("Oslo", "PLACE")])).collect();
         let joined = augment(&all, &NamePools::default(), &recipe, &mut ChaCha8Rng::seed_from_u64(3));
         assert!(joined.len() < 40 && joined.iter().any(|one| one.spans.len() > 1));

@@ -38,6 +38,9 @@ pub struct Recipe {
     pub join_rate: f64,
     /// The most bytes that a joined text may have.
     pub join_bytes: usize,
+    /// What the decoder takes from a mention that begins right behind another of its label, which is rare in written
+    /// text; goes into the model's `config.json`.
+    pub adjacency_penalty: f64,
     /// Texts drawn per epoch from the partly marked files, as a share of the fully marked ones.
     pub partial_rate: f64,
     /// Weight of a word of a partly marked text.
@@ -64,6 +67,7 @@ impl Default for Recipe {
             swap_name_rate: 0.5,
             join_rate: 0.0,
             join_bytes: 1100,
+            adjacency_penalty: 1.5,
             partial_rate: 0.0,
             partial_weight: 0.3,
             partial_labels: vec!["PERSON".to_owned(), "PLACE".to_owned()],
@@ -88,6 +92,7 @@ impl Recipe {
             ("head_lr", self.head_lr),
             ("weight_decay", self.weight_decay),
             ("clip_norm", self.clip_norm),
+            ("adjacency_penalty", self.adjacency_penalty),
             ("partial_rate", self.partial_rate),
             ("partial_weight", self.partial_weight),
         ] {
