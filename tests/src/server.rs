@@ -16,7 +16,6 @@ pub struct Server {
     child: Child,
     url: String,
     agent: Agent,
-    said: Receiver<String>,
     listener: Option<JoinHandle<()>>,
 }
 
@@ -70,15 +69,14 @@ impl Server {
         let (sender, said) = mpsc::channel();
         let listener = thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
+                // Read on when nobody listens any more: a full pipe would stop the service.
+                let _ = sender.send(line);
             }
         });
         let config = Agent::config_builder().http_status_as_error(false).build();
-        let mut server = Self { child, url: String::new(), agent: config.into(), said, listener: Some(listener) };
-        server.url = server.wait_for("listening on ").trim().to_owned();
-        server.wait_for("ready");
+        let mut server = Self { child, url: String::new(), agent: config.into(), listener: Some(listener) };
+        server.url = wait_for("listening on ", &said).trim().to_owned();
+        wait_for("ready", &said);
         server
     }
 
@@ -86,18 +84,6 @@ impl Server {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
-    }
-
-    /// What the service says after `start`, once it has said it.
-    fn wait_for(&self, start: &str) -> String {
-        let mut before = Vec::new();
-        while let Ok(line) = self.said.recv() {
-            if let Some(rest) = line.strip_prefix(start) {
-                return rest.to_owned();
-            }
-            before.push(line);
-        }
-        panic!("the service ended without saying {start:?}; it said:\n{}", before.join("\n"));
     }
 
     /// GETs `path`.
@@ -153,6 +139,18 @@ impl Drop for Server {
             let _ = listener.join();
         }
     }
+}
+
+/// What the service says after `start`, once it has said it.
+fn wait_for(start: &str, said: &Receiver<String>) -> String {
+    let mut before = Vec::new();
+    while let Ok(line) = said.recv() {
+        if let Some(rest) = line.strip_prefix(start) {
+            return rest.to_owned();
+        }
+        before.push(line);
+    }
+    panic!("the service ended without saying {start:?}; it said:\n{}", before.join("\n"));
 }
 
 fn answer(response: ureq::http::Response<ureq::Body>) -> Answer {

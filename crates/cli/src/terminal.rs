@@ -1,6 +1,6 @@
 //! What the standard streams are: a person at a terminal or another program, with colours or without.
 
-use std::io::{self, IsTerminal, StdoutLock};
+use std::io::{self, IsTerminal, StdoutLock, Write};
 
 use anstream::AutoStream;
 use clap::ValueEnum;
@@ -54,7 +54,7 @@ pub(crate) fn styled_stdout() -> AutoStream<StdoutLock<'static>> {
     AutoStream::auto(io::stdout()).lock()
 }
 
-/// Says one line to the person on standard error.
+/// Says one line to the person on standard error. If nobody can hear it any more, that is no reason to end.
 pub(crate) fn say(message: impl std::fmt::Display) {
-    anstream::eprintln!("{message}");
+    let _ = writeln!(anstream::stderr().lock(), "{message}");
 }

@@ -2,8 +2,10 @@
 //! its own, checked once, before any work begins.
 
 mod annotate;
+mod eval;
 mod model;
 mod serve;
+mod train;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use std::path::PathBuf;
@@ -11,8 +13,10 @@ use std::path::PathBuf;
 use crate::terminal::Color;
 
 pub(crate) use annotate::{AnnotateArgs, AnnotateConfig};
+pub(crate) use eval::{EvalArgs, EvalConfig};
 pub(crate) use model::ModelArgs;
 pub(crate) use serve::{ServeArgs, ServeConfig};
+pub(crate) use train::{TrainArgs, TrainConfig};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -32,7 +36,7 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
     /// When to use colours.
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", display_order = 900)]
     pub(crate) color: Color,
 }
 
@@ -45,6 +49,12 @@ pub(crate) enum Command {
     /// Serve the same over HTTP, with a page to try it.
     #[command(after_help = serve::AFTER_HELP)]
     Serve(Box<ServeArgs>),
+    /// Measure a model on labelled texts: precision, recall, F1 and calibration.
+    #[command(after_help = eval::AFTER_HELP)]
+    Eval(Box<EvalArgs>),
+    /// Train a model on labelled texts.
+    #[command(after_help = train::AFTER_HELP)]
+    Train(Box<TrainArgs>),
     /// List, locate and verify models.
     #[command(subcommand)]
     Models(ModelsCommand),

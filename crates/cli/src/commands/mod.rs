@@ -1,9 +1,11 @@
 //! What each command does with its checked configuration.
 
 mod annotate;
+mod eval;
 mod manual;
 mod models;
 mod serve;
+mod train;
 
 use crate::args::Command;
 use crate::failure::Failure;
@@ -13,6 +15,8 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Annotate(args) => annotate::run(args.resolve()?),
         Command::Serve(args) => serve::run(args.resolve()?),
+        Command::Eval(args) => eval::run(args.resolve()?),
+        Command::Train(args) => train::run(args.resolve()?),
         Command::Models(command) => models::run(command),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),

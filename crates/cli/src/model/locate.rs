@@ -94,7 +94,8 @@ const HINT: &str = "Name a folder with --model FOLDER, put the model in one of t
 
 /// The place of model `name`, or of the default model.
 pub(crate) fn locate(name: Option<&str>, places: &Places) -> Result<Located, ModelNotFound> {
-    let Some(name) = name else {
+    // A variable that is set to nothing is how a shell says that it is not set.
+    let Some(name) = name.filter(|name| !name.is_empty()) else {
         return by_name(DEFAULT_MODEL, places);
     };
     let path = Path::new(name);
@@ -181,6 +182,7 @@ mod tests {
     fn the_embedded_copy_is_the_last_resort() {
         let without = Home::with(&[]);
         assert_eq!(locate(None, &without.places), Ok(Located::Embedded));
+        assert_eq!(locate(Some(""), &without.places), Ok(Located::Embedded));
         assert_eq!(locate(Some(DEFAULT_MODEL), &without.places), Ok(Located::Embedded));
         let with = Home::with(&["second/dateline-en-small"]);
         assert_eq!(locate(None, &with.places), Ok(Located::Folder(with.path("second/dateline-en-small"))));
@@ -190,7 +192,7 @@ mod tests {
     fn one_slash_is_a_hub_id_and_more_is_a_path() {
         let mut places = Home::with(&[]).places;
         assert_eq!(locate(Some("dslim/bert-base-NER"), &places), Ok(Located::Hub("dslim/bert-base-NER".into())));
-        for path in ["./mine", "../mine", "/srv/mine", "~/mine", "a/b/c", "mine/", "", ".", "C:\\mine"] {
+        for path in ["./mine", "../mine", "/srv/mine", "~/mine", "a/b/c", "mine/", ".mine", "C:\\mine"] {
             assert_eq!(locate(Some(path), &places), Err(ModelNotFound::NoFolder(path.into())), "{path}");
         }
         places.hub = false;
