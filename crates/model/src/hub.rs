@@ -5,10 +5,11 @@
 //! revision is a full commit. A file gets its name in the cache only when it has all its bytes (see `cache.rs`); a
 //! download that breaks off is resumed, by the same call while it makes headway and by the next call else.
 //!
-//! This is written on `ureq` rather than the `hf-hub` crate. Version 0.5 of that has no timeouts, appends a whole file to
-//! the half that it has if a proxy ignores its range, never looks at what it got before it names it a finished file,
-//! and sends the user's token to wherever the hub redirects; version 1.0 cannot resume, and brings the Xet transfer stack
-//! (230 more crates and a C build). The cache's layout is theirs, so models are shared with them and with Python.
+//! This is written on `ureq` rather than the `hf-hub` crate. Version 0.5 of that has no timeouts, appends a whole file
+//! to the half that it has if a proxy ignores its range, never looks at what it got before it names it a finished
+//! file, and sends the user's token to wherever the hub redirects; version 1.0 cannot resume, and brings the Xet
+//! transfer stack (230 more crates and a C build). The cache's layout is theirs, so models are shared with them and with
+//! Python.
 
 mod cache;
 mod client;
@@ -55,7 +56,8 @@ pub struct HubEnvironment {
     pub offline: bool,
     /// Whether to use the proxy that `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` name.
     pub use_proxy: bool,
-    /// How long the hub may be silent (`HF_HUB_DOWNLOAD_TIMEOUT` in seconds, else 30 s). A slow transfer may take any time.
+    /// How long the hub may be silent (`HF_HUB_DOWNLOAD_TIMEOUT` in seconds, else 30 s). A slow transfer may take any
+    /// time.
     pub timeout: Duration,
 }
 
@@ -253,8 +255,8 @@ fn check_files(info: &RepoInfo, revision: &str) -> Result<(), HubError> {
              `save_pretrained(…, safe_serialization=True)` and give that folder"
         }
         "tokenizer.json" => {
-            "it has no fast tokeniser; make one with `AutoTokenizer.from_pretrained(…, use_fast=True).save_pretrained(…)` \
-             beside the model's files and give that folder"
+            "it has no fast tokeniser; make one with `AutoTokenizer.from_pretrained(…, use_fast=True)\
+             .save_pretrained(…)` beside the model's files and give that folder"
         }
         _ => "a model needs config.json, tokenizer.json and model.safetensors; check the id and --revision",
     };

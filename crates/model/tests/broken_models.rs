@@ -1,5 +1,6 @@
 //! Folders that are no model, or no longer one: each is refused when it is loaded, by a message that names the file,
 //! what is wrong with it and what to do. Nothing in a file makes the loader panic.
+#![expect(clippy::unwrap_used, reason = "helpers of tests unwrap like the tests themselves")]
 
 use std::borrow::Cow;
 use std::fs;

@@ -1,6 +1,7 @@
 //! The hub path against a hub on the loopback interface: what is fetched and asked for, what stays in the cache, and
 //! what is said and kept when something breaks.
 #![cfg(feature = "hub")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests unwrap like the tests themselves")]
 
 mod hub_server;
 

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! A file enters `blobs` by a rename, after its length and (for large files, whose etag is their SHA-256) its digest
-//! were checked and its bytes synced: what is there under its own name is whole. Other tools are less careful, so a blob
-//! that is named by a SHA-256 is checked each time it is used, at about a second for 1 to 2 GB.
+//! were checked and its bytes synced: what is there under its own name is whole. Other tools are less careful, so a
+//! blob that is named by a SHA-256 is checked each time it is used, at about a second for 1 to 2 GB.
 
 use std::fs::{self, File};
 use std::io::{self, Read};

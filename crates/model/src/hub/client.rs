@@ -126,8 +126,8 @@ impl<'e> Client<'e> {
         }
     }
 
-    /// Appends to `part`, which holds the first `start` bytes of `file`, what is missing of its `length` bytes. What has
-    /// arrived stays in `part` if the connection breaks; bytes that are not the file's do not.
+    /// Appends to `part`, which holds the first `start` bytes of `file`, what is missing of its `length` bytes. What
+    /// has arrived stays in `part` if the connection breaks; bytes that are not the file's do not.
     pub(super) fn append(
         &self,
         (url, file): (&str, &str),

@@ -155,15 +155,16 @@ pub enum HubError {
 fn denied(status: u16, page: &str, with_token: bool) -> String {
     match (status, with_token) {
         (401, false) => format!(
-            "the hub answers 401: the id is misspelt, or the model is private or gated; accept its terms at {page} and \
-             set HF_TOKEN to a token of that account"
+            "the hub answers 401: the id is misspelt, or the model is private or gated; accept its terms at {page} \
+             and set HF_TOKEN to a token of that account"
         ),
         (401, true) => format!(
-            "the hub answers 401: the id is misspelt, or it does not accept the token in HF_TOKEN (or the token file in \
-             HF_HOME): check {page}, and make a new token if it has expired"
+            "the hub answers 401: the id is misspelt, or it does not accept the token in HF_TOKEN (or the token file \
+             in HF_HOME): check {page}, and make a new token if it has expired"
         ),
         (_, false) => format!(
-            "the hub answers 403: the model is gated; accept its terms at {page} and set HF_TOKEN to a token of that account"
+            "the hub answers 403: the model is gated; accept its terms at {page} and set HF_TOKEN to a token of that \
+             account"
         ),
         (_, true) => format!(
             "the hub answers 403: the account of the token in HF_TOKEN may not read it; accept its terms at {page}, and \

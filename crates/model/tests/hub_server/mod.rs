@@ -220,10 +220,10 @@ fn hub_response(state: &State, path: &str, start: usize, authorization: Option<&
     if path.starts_with("/api/models/") {
         return response(404, vec![("X-Error-Code", "RepoNotFound".to_owned())], "{}");
     }
-    if let Some((token, status)) = state.token {
-        if authorization != Some(&format!("Bearer {token}")) {
-            return response(status, vec![("X-Error-Code", "GatedRepo".to_owned())], "Access is restricted");
-        }
+    if let Some((token, status)) = state.token
+        && authorization != Some(&format!("Bearer {token}"))
+    {
+        return response(status, vec![("X-Error-Code", "GatedRepo".to_owned())], "Access is restricted");
     }
     // Where the hub sends a client for a file that is not large: the same origin, so the address is relative.
     let resolved = path.strip_prefix("/owner/name/resolve/");
