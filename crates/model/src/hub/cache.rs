@@ -15,6 +15,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 
@@ -74,7 +75,7 @@ impl RepoCache {
         let path = self.folder.join("refs").join(revision);
         let parent = path.parent().expect("a reference lies in the refs folder");
         make_folder(parent)?;
-        let new = with_suffix(&path, &format!(".{}", std::process::id()));
+        let new = beside(&path);
         fs::write(&new, commit).and_then(|()| fs::rename(&new, &path)).map_err(|error| trouble(&path, &error))
     }
 
@@ -106,7 +107,7 @@ impl RepoCache {
         make_folder(&snapshot)?;
         let pointer = snapshot.join(file);
         // Made under another name and moved there: another process never sees the file missing, nor half copied.
-        let new = with_suffix(&pointer, &format!(".{}", std::process::id()));
+        let new = beside(&pointer);
         let _ = fs::remove_file(&new);
         symlink(&Path::new("../../blobs").join(etag), &new)
             .or_else(|_| fs::copy(self.blob(etag), &new).map(drop))
@@ -135,6 +136,12 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+/// A name beside `path` that no other thread or process uses, for what is to be moved there when it is whole.
+fn beside(path: &Path) -> PathBuf {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    with_suffix(path, &format!(".{}-{}.new", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)))
 }
 
 /// Makes a folder of the cache.
