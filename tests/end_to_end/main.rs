@@ -11,6 +11,7 @@ mod memory;
 mod models;
 mod same_everywhere;
 mod serve;
+mod training;
 
 use dateline_tests::{Dateline, default_model, tiny_model};
 use serde_json::Value;

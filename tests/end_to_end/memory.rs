@@ -16,7 +16,8 @@ use crate::tiny;
 /// would take an hour.
 fn peak(megabytes: usize) -> usize {
     let raw = "<p>The page as it came, with all its markup.</p>".repeat(200);
-    let line = |index: usize| json!({"id": index, "raw": raw, "text": planted_text(index % 6 * 4).text});
+    let text = |index: usize| if index % 50 == 0 { planted_text(300).text } else { "Rain in Dorvan.".to_owned() };
+    let line = |index: usize| json!({"id": index, "raw": raw, "text": text(index)});
     let lines: String = (1..200).map(|index| format!("{}\n", line(index))).collect();
     let mut command = tiny().command(["annotate", "--input", "jsonl", "--min-score", "1"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();

@@ -119,7 +119,13 @@ impl TrainObserver for Console {
                 self.say(format_args!("scores calibrated: temperature {temperature:.3}"))
             }
         }
-        if self.interrupted.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        // Between steps the trainer has a state to save; elsewhere, stopping would lose what was done since the last.
+        let at_step = matches!(event, TrainEvent::Step { .. });
+        if at_step && self.interrupted.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 }
 
