@@ -52,7 +52,7 @@ pub struct Recipe {
 impl Default for Recipe {
     fn default() -> Self {
         Self {
-            epochs: 8,
+            epochs: 10,
             batch_tokens: 1100,
             encoder_lr: 2e-4,
             head_lr: 1e-3,
@@ -60,14 +60,14 @@ impl Default for Recipe {
             warm_up: 0.1,
             clip_norm: 1.0,
             dropout: 0.1,
-            attention_dropout: 0.1,
-            ema_decay: 0.998,
+            attention_dropout: 0.0,
+            ema_decay: 0.997,
             recase_rate: 0.1,
             swap_rate: 0.0,
             swap_name_rate: 0.5,
-            join_rate: 0.0,
+            join_rate: 0.25,
             join_bytes: 1100,
-            adjacency_penalty: 1.5,
+            adjacency_penalty: 2.0,
             partial_rate: 0.0,
             partial_weight: 0.3,
             partial_labels: vec!["PERSON".to_owned(), "PLACE".to_owned()],

@@ -25,6 +25,7 @@ fn short() -> Recipe {
         batch_tokens: 60,
         encoder_lr: 5e-3,
         head_lr: 2e-2,
+        attention_dropout: 0.1,
         ema_decay: 0.9,
         swap_rate: 0.2,
         join_rate: 0.2,
