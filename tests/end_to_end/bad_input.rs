@@ -78,6 +78,14 @@ fn a_missing_model_folder_is_named_with_what_to_do() {
     assert!(finished.stdout.is_empty());
 }
 
+/// An air-gapped newsroom asks for a model that nobody fetched: said at once, with the id, and without waiting for a net.
+#[test]
+#[cfg(feature = "hub")]
+fn a_hub_model_that_was_never_fetched_is_named_offline() {
+    let finished = bare().run(["annotate", "--offline", "--model", "nobody/nothing"], "Kyiv").with_code(2);
+    assert!(finished.stderr.contains("nobody/nothing"), "{}", finished.stderr);
+}
+
 /// A download that broke off, a folder of another tool, a damaged disk: each is a sentence, never a panic.
 #[test]
 fn a_broken_model_folder_is_refused_by_the_file_at_fault() {

@@ -1,6 +1,8 @@
 //! End-to-end scenarios: each starts the real binary and looks only at what a user sees. One test a scenario; its
 //! comment says what would be lost without it.
 
+#![expect(clippy::unwrap_used, reason = "what helps a test may fail it, too")]
+
 mod annotate;
 mod bad_input;
 mod command_line;

@@ -16,7 +16,8 @@ use crate::tiny;
 /// would take an hour.
 fn peak(megabytes: usize) -> usize {
     let raw = "<p>The page as it came, with all its markup.</p>".repeat(200);
-    let text = |index: usize| if index % 50 == 0 { planted_text(300).text } else { "Rain in Dorvan.".to_owned() };
+    let text =
+        |index: usize| if index.is_multiple_of(50) { planted_text(300).text } else { "Rain in Dorvan.".to_owned() };
     let line = |index: usize| json!({"id": index, "raw": raw, "text": text(index)});
     let lines: String = (1..200).map(|index| format!("{}\n", line(index))).collect();
     let mut command = tiny().command(["annotate", "--input", "jsonl", "--min-score", "1"]);

@@ -19,8 +19,9 @@ use crate::output::{self, Output};
 use crate::progress::Progress;
 use crate::{queue, terminal};
 
-/// How many bytes of documents are read ahead of the model: some hundred thousand tokens, enough for any device.
-const READ_AHEAD: usize = 1 << 20;
+/// How many bytes are read ahead of the model for each token of a batch: about four batches' worth. More would keep
+/// finished documents from whoever waits for them, less would leave batches half empty.
+const READ_AHEAD_PER_TOKEN: usize = 16;
 /// What a document weighs beside its bytes, so that a million empty ones are not a weightless chunk.
 const DOCUMENT_WEIGHT: usize = 256;
 
@@ -43,7 +44,8 @@ pub(super) fn run(config: AnnotateConfig) -> Result<(), Failure> {
         failed: 0,
     };
 
-    let (sender, receiver) = queue::bounded(READ_AHEAD);
+    let read_ahead = config.model.run.max_batch_tokens.saturating_mul(READ_AHEAD_PER_TOKEN);
+    let (sender, receiver) = queue::bounded(read_ahead);
     // Not a scoped thread: when the output is closed this command ends, though the reader may wait for input for ever.
     let (sources, format) = (config.sources, config.input);
     let reader = thread::spawn(move || {
