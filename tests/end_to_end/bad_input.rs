@@ -40,6 +40,14 @@ fn bad_lines_are_named_and_the_good_ones_are_annotated() {
     assert!(finished.stderr.contains("4 of 6 documents failed"), "{}", finished.stderr);
 }
 
+/// A stream whose first line is broken looks like a text; silence would leave its user wondering over one odd document.
+#[test]
+fn a_text_that_begins_like_a_record_is_noted() {
+    let finished = tiny().run(["annotate"], "{\"text\": \"Kyiv\n{\"text\": \"Odesa\"}\n").ok();
+    assert_eq!(finished.lines().len(), 1);
+    assert!(finished.stderr.contains("--input jsonl"), "{}", finished.stderr);
+}
+
 /// A text in another encoding would give names with wrong letters, or offsets of a text that the caller does not have.
 #[test]
 fn a_file_that_is_not_utf8_is_refused_with_the_byte_and_the_way_out() {

@@ -16,6 +16,8 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
+use crate::terminal;
+
 pub(crate) use record::{Field, Record};
 
 /// Where to read documents.
@@ -154,7 +156,15 @@ fn read_stdin(format: InputFormat, sink: Sink<'_>) -> ControlFlow<()> {
     let format = match format {
         InputFormat::Auto => {
             return match jsonl::sniff(&mut stdin) {
-                Ok((format, head)) => read_open(io::Cursor::new(head).chain(stdin), None, format, sink),
+                Ok((format, head)) => {
+                    if format == InputFormat::Text && head.trim_ascii_start().starts_with(b"{") {
+                        terminal::say(
+                            "note: standard input is read as one text, since its first line is no JSON object with a \
+                             \"text\"; --input jsonl reads a document a line",
+                        );
+                    }
+                    read_open(io::Cursor::new(head).chain(stdin), None, format, sink)
+                }
                 Err(error) => sink(unreadable(None, error)),
             };
         }

@@ -42,7 +42,7 @@ impl Record {
         for (name, value) in pairs {
             match name.as_str() {
                 "text" if text.is_some() => {
-                    return Err(Rejected { id: id_of(&fields).cloned(), error: BadInput::TwoTexts });
+                    return Err(Rejected { id: id_of(&fields).map(ToOwned::to_owned), error: BadInput::TwoTexts });
                 }
                 "text" => {
                     text = Some(serde_json::from_str::<String>(value.get()));
@@ -58,7 +58,7 @@ impl Record {
             Some(Err(error)) => BadInput::BadText(in_line(&error)),
             None => BadInput::NoText,
         };
-        Err(Rejected { id: id_of(&fields).cloned(), error })
+        Err(Rejected { id: id_of(&fields).map(ToOwned::to_owned), error })
     }
 
     /// The document's text.
@@ -73,13 +73,13 @@ impl Record {
 
     /// The document's id as JSON: any value that its owner chose.
     pub(crate) fn id(&self) -> Option<&RawValue> {
-        id_of(&self.fields).map(|id| &**id)
+        id_of(&self.fields)
     }
 }
 
-fn id_of(fields: &[Field]) -> Option<&Box<RawValue>> {
+fn id_of(fields: &[Field]) -> Option<&RawValue> {
     fields.iter().find_map(|field| match field {
-        Field::Other(name, value) if name == "id" => Some(value),
+        Field::Other(name, value) if name == "id" => Some(&**value),
         _ => None,
     })
 }

@@ -73,10 +73,10 @@ pub(crate) enum ModelNotFound {
         "there is no model folder at {0}: give a folder with config.json, tokenizer.json and model.safetensors, or the \
          name of a model that `dateline models list` shows"
     )]
-    NoFolder(String),
+    Folder(String),
     /// A name that no search folder has.
     #[error("there is no model called {name}; it was looked for as\n{}\n{hint}", list(searched))]
-    NoName {
+    Name {
         /// The name.
         name: String,
         /// Every place that was looked at, in order.
@@ -86,7 +86,7 @@ pub(crate) enum ModelNotFound {
     },
     /// A hub id, and a build that cannot fetch.
     #[error("there is no folder {0}, and this build of dateline cannot fetch models from a hub (feature `hub`)")]
-    NoHub(String),
+    Hub(String),
 }
 
 const HINT: &str = "Name a folder with --model FOLDER, put the model in one of these places, set DATELINE_MODELS to the \
@@ -108,10 +108,10 @@ pub(crate) fn locate(name: Option<&str>, places: &Places) -> Result<Located, Mod
             if places.hub {
                 Ok(Located::Hub(name.to_owned()))
             } else {
-                Err(ModelNotFound::NoHub(name.to_owned()))
+                Err(ModelNotFound::Hub(name.to_owned()))
             }
         }
-        _ => Err(ModelNotFound::NoFolder(name.to_owned())),
+        _ => Err(ModelNotFound::Folder(name.to_owned())),
     }
 }
 
@@ -127,7 +127,7 @@ fn by_name(name: &str, places: &Places) -> Result<Located, ModelNotFound> {
     if name == DEFAULT_MODEL {
         searched.push("the copy inside the binary (this build carries none)".to_owned());
     }
-    Err(ModelNotFound::NoName { name: name.to_owned(), searched, hint: HINT })
+    Err(ModelNotFound::Name { name: name.to_owned(), searched, hint: HINT })
 }
 
 /// Whether `part` can be a name: `~`, `.`, `..`, a drive letter or an empty part make a path of it.
@@ -193,10 +193,10 @@ mod tests {
         let mut places = Home::with(&[]).places;
         assert_eq!(locate(Some("dslim/bert-base-NER"), &places), Ok(Located::Hub("dslim/bert-base-NER".into())));
         for path in ["./mine", "../mine", "/srv/mine", "~/mine", "a/b/c", "mine/", ".mine", "C:\\mine"] {
-            assert_eq!(locate(Some(path), &places), Err(ModelNotFound::NoFolder(path.into())), "{path}");
+            assert_eq!(locate(Some(path), &places), Err(ModelNotFound::Folder(path.into())), "{path}");
         }
         places.hub = false;
-        assert_eq!(locate(Some("a/b"), &places), Err(ModelNotFound::NoHub("a/b".into())));
+        assert_eq!(locate(Some("a/b"), &places), Err(ModelNotFound::Hub("a/b".into())));
     }
 
     #[test]
