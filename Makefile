@@ -3,7 +3,7 @@
 CARGO ?= cargo
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: run test lint fmt bench train install clean-help
+.PHONY: run test lint fmt bench train install
 
 run: ## build and serve the web page and the API with the default model
 	$(CARGO) run --release --bin dateline -- serve --listen $(LISTEN)
@@ -21,15 +21,15 @@ lint: ## formatting, clippy with warnings as errors, docs, licences
 install: ## put dateline, with its model inside, on the PATH
 	$(CARGO) install --locked --path crates/cli
 
-bench: ## training speed of Dateline and of PyTorch, in turn on the same machine (needs BASE and TRAIN, and Python)
-	benches/train_speed.sh
+bench: ## training speed of Dateline and of PyTorch, in turn on the same machine (needs BASE, CORPUS and Python)
+	BASE=$(BASE) CORPUS=$(CORPUS) benches/train_speed.sh
 
-# The corpora are not part of the project: see models/dateline-en-small/MODEL_CARD.md for where each comes from.
+# The corpora are not part of the project: models/dateline-en-small/MODEL_CARD.md says where each comes from.
+BASE ?= ../base
 CORPUS ?= ../shared/corpus
 LISTS ?= ../shared/lists
-BASE ?= base
-OUT ?= models/dateline-en-small
+OUT ?= ../dateline-en-small
 
-train: ## train the default model from BASE on CORPUS into OUT
-	$(CARGO) run --release --bin dateline -- train --base $(BASE) --out $(OUT) \
-		--train $(CORPUS)/train.jsonl --dev $(CORPUS)/dev.jsonl
+train: ## train the default model anew, from BASE on CORPUS with the name lists in LISTS, into OUT
+	$(CARGO) build --release --bin dateline
+	DATELINE=target/release/dateline models/dateline-en-small/train.sh $(BASE) $(CORPUS) $(LISTS) $(OUT)

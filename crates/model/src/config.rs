@@ -285,7 +285,7 @@ fn encoder_config(family: Family, keys: &Keys<'_>) -> Result<EncoderConfig, Stri
         hidden_dropout: keys.rate(&["hidden_dropout_prob", "dropout"]),
         attention_dropout: keys.rate(&["attention_probs_dropout_prob", "attention_dropout"]),
     };
-    if config.hidden_size % config.heads != 0 {
+    if !config.hidden_size.is_multiple_of(config.heads) {
         return Err(format!("{} heads do not divide a hidden size of {}", config.heads, config.hidden_size));
     }
     if config.position_rows <= config.position_offset {

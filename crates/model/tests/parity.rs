@@ -1,6 +1,8 @@
 //! Our encoder and tokeniser against `transformers`, on tiny models with random weights and the numbers that
 //! `tests/parity/generate.py` computed for them.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail by panicking")]
+
 use std::path::{Path, PathBuf};
 
 use dateline_model::{Annotator, ModelFiles, RunOptions};
