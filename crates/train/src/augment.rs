@@ -128,7 +128,11 @@ pub fn recase(example: &Example, case: Case) -> Example {
             Case::Upper => true,
             Case::Title => !inside_word,
         };
-        text.push(if capital { single(character.to_uppercase(), character) } else { single(character.to_lowercase(), character) });
+        text.push(if capital {
+            single(character.to_uppercase(), character)
+        } else {
+            single(character.to_lowercase(), character)
+        });
         inside_word = character.is_alphanumeric() || (inside_word && matches!(character, '\'' | '’'));
     }
     edges.extend(wanted.map(|_| text.len()));

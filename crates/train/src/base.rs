@@ -129,7 +129,11 @@ fn name_architecture(json: &mut Map<String, Value>) -> Result<(), String> {
         "distilbert" => "DistilBertForTokenClassification",
         "roberta" => "RobertaForTokenClassification",
         "xlm-roberta" => "XLMRobertaForTokenClassification",
-        _ => return Err(format!("its \"model_type\" is {kind:?}, but must be bert, distilbert, roberta or xlm-roberta")),
+        _ => {
+            return Err(format!(
+                "its \"model_type\" is {kind:?}, but must be bert, distilbert, roberta or xlm-roberta"
+            ));
+        }
     };
     json.insert("architectures".to_owned(), json!([architecture]));
     Ok(())
@@ -179,7 +183,6 @@ impl BaseWeights<'_> {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,7 +208,8 @@ mod tests {
         let types = weights.get("bert.embeddings.token_type_embeddings.weight", &[8, 16]).unwrap();
         let rows = types.to_vec2::<f32>().unwrap();
         assert!(rows.iter().all(|row| row == &rows[0]));
-        let head = |seed| base.weights(seed).unwrap().get("classifier.weight", &[5, 16]).unwrap().to_vec2::<f32>().unwrap();
+        let head =
+            |seed| base.weights(seed).unwrap().get("classifier.weight", &[5, 16]).unwrap().to_vec2::<f32>().unwrap();
         assert_eq!(head(1), head(1));
         assert_ne!(head(1), head(2));
         let square: f32 = head(1).iter().flatten().map(|x| x * x).sum::<f32>() / 80.0;

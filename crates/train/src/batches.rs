@@ -41,7 +41,8 @@ pub(crate) fn epoch(
     #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "counts")]
     let drawn = (recipe.partial_rate * texts.full.len() as f64).round() as usize;
     let partial: Vec<Example> = texts.partial.sample(&mut rng, drawn.min(texts.partial.len())).cloned().collect();
-    let partial = augment(&partial, &texts.pools, &Recipe { swap_rate: 0.0, join_rate: 0.0, ..recipe.clone() }, &mut rng);
+    let partial =
+        augment(&partial, &texts.pools, &Recipe { swap_rate: 0.0, join_rate: 0.0, ..recipe.clone() }, &mut rng);
     let marking = Marking::Partial {
         labels: recipe.partial_labels.iter().map(Label::new).collect(),
         #[expect(clippy::cast_possible_truncation, reason = "a weight needs no double precision")]
@@ -89,7 +90,7 @@ mod tests {
     fn an_epoch_can_be_made_again_and_the_next_is_another() {
         let (config, tokeniser) = tiny::config_and_tokeniser();
         let encoder = ExampleEncoder::new(&config, &tokeniser).unwrap();
-        let recipe = Recipe { batch_tokens: 40, partial_rate: 0.2, ..Recipe::default() };
+        let recipe = Recipe { batch_tokens: 40, join_rate: 0.0, partial_rate: 0.2, ..Recipe::default() };
         let ids = |number| -> Vec<Vec<u32>> {
             let batches = epoch(&texts(), &encoder, &recipe, 1, number).unwrap();
             batches.into_iter().map(|batch| batch.packed.token_ids).collect()

@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn right_scores_cost_least() {
-        let example = Example { text: "Oslo".into(), spans: vec![(Span::new(0, 4), Label::new("PLACE"))], ..Example::default() };
+        let example =
+            Example { text: "Oslo".into(), spans: vec![(Span::new(0, 4), Label::new("PLACE"))], ..Example::default() };
         let cost = |score: f32| {
             let found = [vec![Mention::new(Span::new(0, 4), Label::new("PLACE"), score)]];
             negative_log_likelihood(std::slice::from_ref(&example), &found)

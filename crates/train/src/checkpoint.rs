@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::TrainError;
 use crate::optimiser::{AdamW, Slot, State, in_place};
 use crate::parameters::{NamedWeights, Precision, write_atomically};
-use crate::trainer::{Evaluation, SeedResult};
+use crate::{Evaluation, SeedResult, TrainError};
 
 /// The folder of the state inside of the output folder.
 const FOLDER: &str = ".training";
@@ -128,7 +127,8 @@ impl Store {
 pub(crate) fn restore(optimiser: &mut AdamW, mut saved: NamedWeights, steps: usize) -> Result<(), TrainError> {
     optimiser.steps = steps;
     for Slot { name, var, state, .. } in &mut optimiser.slots {
-        let mut take = |part: &str| saved.0.remove(&format!("{part}/{name}")).map(|(_, values)| values).unwrap_or_default();
+        let mut take =
+            |part: &str| saved.0.remove(&format!("{part}/{name}")).map(|(_, values)| values).unwrap_or_default();
         let shape = var.shape().clone();
         let on_device = |values: Vec<f32>| candle_core::Tensor::from_vec(values, &shape, var.device());
         let weight = take("weight");

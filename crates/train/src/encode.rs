@@ -81,7 +81,8 @@ impl<'m> ExampleEncoder<'m> {
             .into_iter()
             .map(|window| {
                 let words = &tokens.words[window.words];
-                let pieces = words.first().map_or(0, |word| word.first_piece)..words.last().map_or(0, |word| word.end_piece);
+                let pieces =
+                    words.first().map_or(0, |word| word.first_piece)..words.last().map_or(0, |word| word.end_piece);
                 let targets = window
                     .decides
                     .filter(|&word| !tokens.words[word].span.is_empty())

@@ -14,7 +14,11 @@ const TEXTS: usize = 64;
 ///
 /// # Errors
 /// [`TrainError::Empty`] without examples, [`TrainError::Model`] if reading fails.
-pub fn evaluate(annotator: &Annotator, examples: &[Example], seen: Option<&SeenNames>) -> Result<EvalReport, TrainError> {
+pub fn evaluate(
+    annotator: &Annotator,
+    examples: &[Example],
+    seen: Option<&SeenNames>,
+) -> Result<EvalReport, TrainError> {
     if examples.is_empty() {
         return Err(TrainError::Empty("there are no labelled texts to evaluate on".to_owned()));
     }

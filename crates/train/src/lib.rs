@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The forward pass is `dateline-model`'s own [`Encoder`](dateline_model::Encoder); this crate brings operations that
-//! can be differentiated ([`tape`] on the CPU, [`graph`] elsewhere), so training and running cannot drift apart.
+//! can be differentiated (the `tape` on the CPU, candle's own graph elsewhere), so training and running cannot drift apart.
 //! [`train`] goes from a base folder to a model folder; [`evaluate`] reads labelled texts with any model.
 
 mod augment;
@@ -24,6 +24,7 @@ mod kernels;
 mod loss;
 mod manifest;
 mod optimiser;
+mod options;
 mod parameters;
 mod predict;
 mod recipe;
@@ -40,9 +41,8 @@ pub use corpus::{Corpus, Example, LineFault, read_corpus};
 pub use error::TrainError;
 pub use eval::evaluate;
 pub use manifest::{MANIFEST, ManifestFault, verify_manifest, write_manifest};
+pub use options::{Evaluation, SeedResult, TrainEvent, TrainObserver, TrainOptions, TrainSummary};
 pub use parameters::Precision;
 pub use recipe::Recipe;
-pub use report::{
-    Calibration, ErrorCase, ErrorKind, EvalReport, NamedSpan, Recall, ReliabilityBin, Scores, SeenNames,
-};
-pub use trainer::{Evaluation, SeedResult, TrainEvent, TrainObserver, TrainOptions, TrainSummary, train};
+pub use report::{Calibration, ErrorCase, ErrorKind, EvalReport, NamedSpan, Recall, ReliabilityBin, Scores, SeenNames};
+pub use trainer::train;

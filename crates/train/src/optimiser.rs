@@ -102,9 +102,9 @@ impl AdamW {
             StepGradients::Tape(mut gradients) => {
                 let all: Vec<_> = self.slots.iter().map(|slot| gradients.take(&slot.var)).collect();
                 let norm = all.iter().flatten().map(square_sum).sum::<f64>().sqrt();
-                for index in 0..self.slots.len() {
+                for (index, gradient) in all.iter().enumerate() {
                     let rates = self.rates(index, factor, norm);
-                    if let Some(gradient) = &all[index] {
+                    if let Some(gradient) = gradient {
                         self.slots[index].update_host(gradient, rates)?;
                     }
                 }
@@ -154,7 +154,12 @@ fn square_sum(gradient: &Gradient) -> f64 {
     // Blocks are summed in their order: the norm does not depend on the number of threads.
     let blocks: Vec<f64> = values
         .par_chunks(BLOCK)
-        .map(|block| f64::from(vectorised(#[inline(always)] || dateline_model::math::dot(block, block))))
+        .map(|block| {
+            f64::from(vectorised(
+                #[inline(always)]
+                || dateline_model::math::dot(block, block),
+            ))
+        })
         .collect();
     blocks.iter().sum()
 }
@@ -226,7 +231,10 @@ impl Slot {
                     })
                     .collect();
                 blocks.into_par_iter().for_each(|(block, gradient)| {
-                    vectorised(#[inline(always)] || block.update(Some(gradient), rates));
+                    vectorised(
+                        #[inline(always)]
+                        || block.update(Some(gradient), rates),
+                    );
                 });
             }
             Gradient::Rows(ids, rows) => {
@@ -245,7 +253,10 @@ impl Slot {
                     })
                     .collect();
                 blocks.into_par_iter().with_min_len(16).for_each(|(block, gradient)| {
-                    vectorised(#[inline(always)] || block.update(gradient, rates));
+                    vectorised(
+                        #[inline(always)]
+                        || block.update(gradient, rates),
+                    );
                 });
             }
         })

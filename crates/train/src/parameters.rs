@@ -90,8 +90,9 @@ impl NamedWeights {
         #[expect(clippy::cast_precision_loss, reason = "a handful of seeds")]
         let share = 1.0 / sets.len() as f32;
         for (name, (_, values)) in &mut mean.0 {
-            for (i, value) in values.iter_mut().enumerate() {
-                *value = sets.iter().filter_map(|set| set.0.get(name)).map(|(_, other)| other[i] * share).sum();
+            values.iter_mut().for_each(|value| *value *= share);
+            for (_, other) in sets[1..].iter().filter_map(|set| set.0.get(name)) {
+                values.iter_mut().zip(other).for_each(|(value, other)| *value += other * share);
             }
         }
         mean

@@ -31,7 +31,11 @@ pub(crate) type WordLogits = Vec<Vec<f32>>;
 
 impl<'m> HeldOut<'m> {
     /// Tokenises `examples`.
-    pub(crate) fn new(config: &'m ModelConfig, tokeniser: &Tokeniser, examples: &[Example]) -> Result<Self, TrainError> {
+    pub(crate) fn new(
+        config: &'m ModelConfig,
+        tokeniser: &Tokeniser,
+        examples: &[Example],
+    ) -> Result<Self, TrainError> {
         let encoder = ExampleEncoder::new(config, tokeniser)?;
         let prepare = |example: &Example| {
             let tokens = tokeniser.tokenise(&example.text)?;

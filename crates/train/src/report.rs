@@ -188,7 +188,8 @@ impl EvalReport {
         let mut unseen = Recall::default();
         let mut bins = [(0, 0.0, 0); BINS];
         for (example, found) in examples.iter().zip(found) {
-            let is_marked = |mention: &Mention| example.spans.iter().any(|(s, l)| *s == mention.span && *l == mention.label);
+            let is_marked =
+                |mention: &Mention| example.spans.iter().any(|(s, l)| *s == mention.span && *l == mention.label);
             let is_found = |span: Span, label: &dateline_text::Label| {
                 found.iter().any(|mention| mention.span == span && mention.label == *label)
             };
@@ -266,7 +267,13 @@ fn errors_of<'e>(example: &'e Example, found: &'e [Mention]) -> impl Iterator<It
             named(example, wrong[i])
         });
         let around = other.map_or(*span, |i| span.cover(wrong[i].span));
-        cases.push(ErrorCase { kind, id: example.id.clone(), context: context(example, around), gold: Some(gold), predicted });
+        cases.push(ErrorCase {
+            kind,
+            id: example.id.clone(),
+            context: context(example, around),
+            gold: Some(gold),
+            predicted,
+        });
     }
     let alone = wrong.into_iter().zip(paired).filter(|(_, paired)| !paired);
     cases.into_iter().chain(alone.map(|(one, _)| ErrorCase {
@@ -310,7 +317,11 @@ impl fmt::Display for EvalReport {
             writeln!(f, "{:width$}  {:>9}  {recall:6.2}  {:>6}  {:7}", "unseen names", "", "", unseen.gold)?;
         }
         let Self { texts, calibration, milliseconds_per_text, .. } = self;
-        write!(f, "{texts} texts, calibration error {:.2} %, {milliseconds_per_text:.1} ms per text", 100.0 * calibration.ece)
+        write!(
+            f,
+            "{texts} texts, calibration error {:.2} %, {milliseconds_per_text:.1} ms per text",
+            100.0 * calibration.ece
+        )
     }
 }
 
@@ -322,7 +333,13 @@ mod tests {
 
     fn example(text: &str, spans: &[(usize, usize, &str)]) -> Example {
         let spans = spans.iter().map(|&(start, end, label)| (Span::new(start, end), Label::new(label))).collect();
-        Example { id: Some("t".to_owned()), source: Some("desk".to_owned()), text: text.to_owned(), spans, document: None }
+        Example {
+            id: Some("t".to_owned()),
+            source: Some("desk".to_owned()),
+            text: text.to_owned(),
+            spans,
+            document: None,
+        }
     }
 
     fn mention(start: usize, end: usize, label: &str, score: f32) -> Mention {

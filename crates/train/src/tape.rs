@@ -199,10 +199,15 @@ impl Ops for Tape {
             let gradient = CpuStorage::F32(gradient);
             let (dx, dw) = {
                 let ((x, _), (w, _)) = (x.storage_and_layout(), weight.storage_and_layout());
-                let dx = matmul(&Factor(&gradient, [tokens, out], false), &Factor(cpu(&w)?, [out, input], false))?;
-                let dw = matmul(&Factor(&gradient, [tokens, out], true), &Factor(cpu(&x)?, [tokens, input], false))?;
-                (dx, dw)
+                let (x, w) = (cpu(&x)?, cpu(&w)?);
+                let rows = |transposed| Factor(&gradient, [tokens, out], transposed);
+                // Side by side, so that no thread waits for the last of the other product.
+                rayon::join(
+                    || matmul(&rows(false), &Factor(w, [out, input], false)),
+                    || matmul(&rows(true), &Factor(x, [tokens, input], false)),
+                )
             };
+            let (dx, dw) = (dx?, dw?);
             gradients.add(&x, dx);
             gradients.add(&weight, dw);
             Ok(())

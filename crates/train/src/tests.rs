@@ -80,7 +80,7 @@ impl Twin {
     }
 
     /// The gradient of every variable from the tape, rows spread out over their tables.
-    fn from_tape(&self) -> Vec<Vec<f32>> {
+    fn tape_gradients(&self) -> Vec<Vec<f32>> {
         let tape = Tape::new(1);
         let logits = self.logits(&tape);
         let mut gradients = tape.backward(&logits, self.slope.clone()).unwrap();
@@ -99,7 +99,7 @@ impl Twin {
         self.vars.iter().map(spread).collect()
     }
 
-    fn from_graph(&self) -> Vec<Vec<f32>> {
+    fn graph_gradients(&self) -> Vec<Vec<f32>> {
         let logits = self.logits(&GraphOps);
         let slope = Tensor::from_slice(&self.slope, logits.shape(), &Device::Cpu).unwrap();
         let store = (logits * slope).unwrap().sum_all().unwrap().backward().unwrap();
@@ -128,7 +128,7 @@ fn training_and_running_compute_the_same() {
 #[test]
 fn every_variable_gets_the_same_gradient_either_way() {
     let twin = Twin::new(&no_dropout());
-    for ((name, _), (tape, graph)) in twin.vars.iter().zip(twin.from_tape().iter().zip(&twin.from_graph())) {
+    for ((name, _), (tape, graph)) in twin.vars.iter().zip(twin.tape_gradients().iter().zip(&twin.graph_gradients())) {
         let size = graph.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
         // The key's bias shifts all scores of a row alike: its true gradient is 0.
         assert!(size > 1e-6 || name.ends_with("key.bias"), "{name} gets nothing");
@@ -140,7 +140,7 @@ fn every_variable_gets_the_same_gradient_either_way() {
 fn gradients_equal_finite_differences() {
     let recipe = Recipe { dropout: 0.2, attention_dropout: 0.2, ..short() };
     let twin = Twin::new(&recipe);
-    let gradients = twin.from_tape();
+    let gradients = twin.tape_gradients();
     for ((name, var), gradient) in twin.vars.iter().zip(&gradients) {
         // The element that matters most, in each variable.
         let at = (0..gradient.len()).max_by(|&a, &b| gradient[a].abs().total_cmp(&gradient[b].abs())).unwrap();
@@ -273,4 +273,21 @@ fn what_cannot_be_trained_on_is_said() {
     assert!(message.contains("train.jsonl:2:"), "{message}");
     std::fs::write(folder.path().join("train.jsonl"), "{\"text\":\"Oslo\"}\n").unwrap();
     assert!(train(&options, &mut ()).unwrap_err().to_string().contains("no span is marked"));
+}
+
+#[test]
+fn partly_marked_texts_teach_only_what_is_marked() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = options(folder.path(), "out");
+    // Places are never marked in these, which would unteach them if an unmarked word meant "outside".
+    let partial: String = (0..60)
+        .map(|_| "{\"text\":\"Ada met Bob in Oslo .\",\"spans\":[{\"start\":0,\"end\":3,\"label\":\"PERSON\"},{\"start\":8,\"end\":11,\"label\":\"PERSON\"}]}\n")
+        .collect();
+    options.partial = vec![folder.path().join("partial.jsonl")];
+    std::fs::write(&options.partial[0], partial).unwrap();
+    options.recipe.partial_rate = 1.0;
+    options.recipe.partial_weight = 1.0;
+    options.recipe.partial_labels = vec!["PERSON".to_owned()];
+    let report = train(&options, &mut ()).unwrap().report;
+    assert!(report.labels["PLACE"].f1 > 0.95, "{report}");
 }

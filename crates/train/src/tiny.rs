@@ -9,7 +9,8 @@ use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
 
 const WORDS: [&str; 16] = [
-    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "ada", "saw", "new", "york", "in", "bob", "met", "oslo", ".", "##s", "the", "river",
+    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "ada", "saw", "new", "york", "in", "bob", "met", "oslo", ".", "##s", "the",
+    "river",
 ];
 
 /// `config.json` of the base.
@@ -103,9 +104,9 @@ pub(crate) fn write_base(folder: &Path) {
             (name, shape, bytes)
         })
         .collect();
-    let views = tensors.iter().map(|(name, shape, bytes)| {
-        (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap())
-    });
+    let views = tensors
+        .iter()
+        .map(|(name, shape, bytes)| (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap()));
     std::fs::write(folder.join("model.safetensors"), safetensors::serialize(views, None).unwrap()).unwrap();
     std::fs::write(folder.join("config.json"), config().to_string()).unwrap();
     std::fs::write(folder.join("tokenizer.json"), tokenizer().to_string()).unwrap();

@@ -6,8 +6,8 @@ use std::ops::Range;
 use dateline_model::math::{self, vectorised};
 use rayon::prelude::*;
 
-use super::small::{Strided, matmul, padded, transpose};
 use super::Draw;
+use super::small::{Strided, matmul, padded, transpose};
 
 /// The shape of an attention over packed windows.
 #[derive(Clone, Debug)]
@@ -133,17 +133,26 @@ pub(crate) fn attention(q: &[f32], k: &[f32], v: &[f32], args: &AttentionArgs) -
         |(head, context), (window, (tokens, out))| {
             let rows = tokens.start * args.hidden..tokens.end * args.hidden;
             let (q, k, v) = (&q[rows.clone()], &k[rows.clone()], &v[rows]);
-            vectorised(#[inline(always)] || {
-                for h in 0..args.heads {
-                    head.load(q, k, v, args, h);
-                    if let Some(draw) = args.mask(window, h) {
-                        drop_out(&mut head.probabilities, draw);
+            vectorised(
+                #[inline(always)]
+                || {
+                    for h in 0..args.heads {
+                        head.load(q, k, v, args, h);
+                        if let Some(draw) = args.mask(window, h) {
+                            drop_out(&mut head.probabilities, draw);
+                        }
+                        context.resize(head.rows * head.width, 0.0);
+                        matmul(
+                            context,
+                            Strided::rows(&head.probabilities, head.rows),
+                            &head.v,
+                            head.width,
+                            &mut head.panel,
+                        );
+                        put_head(h, args, context, head.width, 1.0, out);
                     }
-                    context.resize(head.rows * head.width, 0.0);
-                    matmul(context, Strided::rows(&head.probabilities, head.rows), &head.v, head.width, &mut head.panel);
-                    put_head(h, args, context, head.width, 1.0, out);
-                }
-            });
+                },
+            );
         },
     );
     out
@@ -166,16 +175,19 @@ pub(crate) fn attention_backward(
         |(head, backward), (window, (tokens, ((dq, dk), dv)))| {
             let rows = tokens.start * args.hidden..tokens.end * args.hidden;
             let (q, k, v, gradient) = (&q[rows.clone()], &k[rows.clone()], &v[rows.clone()], &gradient[rows]);
-            vectorised(#[inline(always)] || {
-                for h in 0..args.heads {
-                    head.load(q, k, v, args, h);
-                    take_head(gradient, args, h, 1.0, &mut backward.gradient, (head.rows, head.width));
-                    backward.run(head, args.mask(window, h));
-                    put_head(h, args, &backward.q, head.width, scale(args), dq);
-                    put_head(h, args, &backward.k, head.width, 1.0, dk);
-                    put_head(h, args, &backward.v, head.width, 1.0, dv);
-                }
-            });
+            vectorised(
+                #[inline(always)]
+                || {
+                    for h in 0..args.heads {
+                        head.load(q, k, v, args, h);
+                        take_head(gradient, args, h, 1.0, &mut backward.gradient, (head.rows, head.width));
+                        backward.run(head, args.mask(window, h));
+                        put_head(h, args, &backward.q, head.width, scale(args), dq);
+                        put_head(h, args, &backward.k, head.width, 1.0, dk);
+                        put_head(h, args, &backward.v, head.width, 1.0, dv);
+                    }
+                },
+            );
         },
     );
     out

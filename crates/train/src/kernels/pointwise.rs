@@ -9,11 +9,14 @@ use super::BLOCK;
 /// `into += from`.
 pub(crate) fn add_assign(into: &mut [f32], from: &[f32]) {
     into.par_chunks_mut(BLOCK).zip(from.par_chunks(BLOCK)).for_each(|(into, from)| {
-        vectorised(#[inline(always)] || {
-            for (a, b) in into.iter_mut().zip(from) {
-                *a += b;
-            }
-        });
+        vectorised(
+            #[inline(always)]
+            || {
+                for (a, b) in into.iter_mut().zip(from) {
+                    *a += b;
+                }
+            },
+        );
     });
 }
 
@@ -30,27 +33,58 @@ fn gelu_tanh_derivative(x: f32) -> f32 {
 
 /// The activation of every element.
 pub(crate) fn activate(x: &[f32], activation: Activation) -> Vec<f32> {
-    let mut out = vec![0.0; x.len()];
-    out.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).for_each(|(out, x)| {
-        let pairs = out.iter_mut().zip(x);
-        vectorised(#[inline(always)] || match activation {
-            Activation::Gelu => pairs.for_each(|(out, &x)| *out = math::gelu(x)),
-            Activation::GeluTanh => pairs.for_each(|(out, &x)| *out = math::gelu_tanh(x)),
-            Activation::Relu => pairs.for_each(|(out, &x)| *out = x.max(0.0)),
-        });
-    });
-    out
+    match activation {
+        Activation::Gelu => map(x, math::gelu),
+        Activation::GeluTanh => map(x, math::gelu_tanh),
+        Activation::Relu => map(
+            x,
+            #[inline(always)]
+            |x| x.max(0.0),
+        ),
+    }
 }
 
 /// Turns the gradient of [`activate`]'s result into that of its argument `x`, in place.
 pub(crate) fn activate_backward(x: &[f32], activation: Activation, gradient: &mut [f32]) {
+    match activation {
+        Activation::Gelu => scale_by(x, gradient, math::gelu_derivative),
+        Activation::GeluTanh => scale_by(x, gradient, gelu_tanh_derivative),
+        Activation::Relu => scale_by(
+            x,
+            gradient,
+            #[inline(always)]
+            |x| f32::from(u8::from(x > 0.0)),
+        ),
+    }
+}
+
+/// `f` of every element.
+fn map(x: &[f32], f: impl Fn(f32) -> f32 + Sync) -> Vec<f32> {
+    let mut out = x.to_vec();
+    out.par_chunks_mut(BLOCK).for_each(|out| {
+        vectorised(
+            #[inline(always)]
+            || {
+                for value in out {
+                    *value = f(*value);
+                }
+            },
+        );
+    });
+    out
+}
+
+/// Multiplies every element of `gradient` with `slope` of its element of `x`.
+fn scale_by(x: &[f32], gradient: &mut [f32], slope: impl Fn(f32) -> f32 + Sync) {
     gradient.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).for_each(|(gradient, x)| {
-        let pairs = gradient.iter_mut().zip(x);
-        vectorised(#[inline(always)] || match activation {
-            Activation::Gelu => pairs.for_each(|(gradient, &x)| *gradient *= math::gelu_derivative(x)),
-            Activation::GeluTanh => pairs.for_each(|(gradient, &x)| *gradient *= gelu_tanh_derivative(x)),
-            Activation::Relu => pairs.for_each(|(gradient, &x)| *gradient = if x > 0.0 { *gradient } else { 0.0 }),
-        });
+        vectorised(
+            #[inline(always)]
+            || {
+                for (gradient, &x) in gradient.iter_mut().zip(x) {
+                    *gradient *= slope(x);
+                }
+            },
+        );
     });
 }
 
@@ -72,7 +106,6 @@ impl Draw {
     }
 
     /// The mask of part `part` under the same name.
-    #[expect(clippy::cast_possible_truncation, reason = "the upper half of a 64-bit hash")]
     pub(crate) fn part(self, part: u64) -> Self {
         Self { key: (mix(u64::from(self.key) ^ (part << 32)) >> 32) as u32, ..self }
     }
@@ -101,11 +134,14 @@ fn mix(value: u64) -> u64 {
 pub(crate) fn dropout(x: &mut [f32], draw: Draw) {
     x.par_chunks_mut(BLOCK).enumerate().for_each(|(block, x)| {
         let start = (block * BLOCK) as u32;
-        vectorised(#[inline(always)] || {
-            for (i, value) in (0_u32..).zip(x.iter_mut()) {
-                *value *= draw.factor(start.wrapping_add(i));
-            }
-        });
+        vectorised(
+            #[inline(always)]
+            || {
+                for (i, value) in (0_u32..).zip(x.iter_mut()) {
+                    *value *= draw.factor(start.wrapping_add(i));
+                }
+            },
+        );
     });
 }
 

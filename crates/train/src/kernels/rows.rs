@@ -8,13 +8,16 @@ use super::BLOCK_ROWS;
 /// Adds `bias` to every row.
 pub(crate) fn add_bias(rows: &mut [f32], bias: &[f32]) {
     rows.par_chunks_mut(BLOCK_ROWS * bias.len()).for_each(|block| {
-        vectorised(#[inline(always)] || {
-            for row in block.chunks_exact_mut(bias.len()) {
-                for (value, add) in row.iter_mut().zip(bias) {
-                    *value += add;
+        vectorised(
+            #[inline(always)]
+            || {
+                for row in block.chunks_exact_mut(bias.len()) {
+                    for (value, add) in row.iter_mut().zip(bias) {
+                        *value += add;
+                    }
                 }
-            }
-        });
+            },
+        );
     });
 }
 
@@ -22,13 +25,16 @@ pub(crate) fn add_bias(rows: &mut [f32], bias: &[f32]) {
 pub(crate) fn column_sums(rows: &[f32], width: usize) -> Vec<f32> {
     let blocks = rows.par_chunks(4 * BLOCK_ROWS * width).map(|block| {
         let mut sums = vec![0.0; width];
-        vectorised(#[inline(always)] || {
-            for row in block.chunks_exact(width) {
-                for (sum, value) in sums.iter_mut().zip(row) {
-                    *sum += value;
+        vectorised(
+            #[inline(always)]
+            || {
+                for row in block.chunks_exact(width) {
+                    for (sum, value) in sums.iter_mut().zip(row) {
+                        *sum += value;
+                    }
                 }
-            }
-        });
+            },
+        );
         sums
     });
     add_up(blocks.collect(), width)
@@ -78,28 +84,31 @@ pub(crate) fn layer_norm(
             let range = block * size..block * size + out.len();
             let x = &x[range.clone()];
             let residual = residual.map(|residual| &residual[range]);
-            vectorised(#[inline(always)] || {
-                for (r, scale) in scales.iter_mut().enumerate() {
-                    let at = r * width..(r + 1) * width;
-                    let row = &mut normal[at.clone()];
-                    row.copy_from_slice(&x[at.clone()]);
-                    if let Some(residual) = residual {
-                        for (value, add) in row.iter_mut().zip(&residual[at.clone()]) {
-                            *value += add;
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (r, scale) in scales.iter_mut().enumerate() {
+                        let at = r * width..(r + 1) * width;
+                        let row = &mut normal[at.clone()];
+                        row.copy_from_slice(&x[at.clone()]);
+                        if let Some(residual) = residual {
+                            for (value, add) in row.iter_mut().zip(&residual[at.clone()]) {
+                                *value += add;
+                            }
+                        }
+                        let mean = math::sum(row) * inverse;
+                        for value in row.iter_mut() {
+                            *value -= mean;
+                        }
+                        *scale = 1.0 / (dot(row, row) * inverse + eps).sqrt();
+                        let out = &mut out[at];
+                        for (((out, value), weight), bias) in out.iter_mut().zip(row.iter_mut()).zip(weight).zip(bias) {
+                            *value *= *scale;
+                            *out = value.mul_add(*weight, *bias);
                         }
                     }
-                    let mean = math::sum(row) * inverse;
-                    for value in row.iter_mut() {
-                        *value -= mean;
-                    }
-                    *scale = 1.0 / (dot(row, row) * inverse + eps).sqrt();
-                    let out = &mut out[at];
-                    for (((out, value), weight), bias) in out.iter_mut().zip(row.iter_mut()).zip(weight).zip(bias) {
-                        *value *= *scale;
-                        *out = value.mul_add(*weight, *bias);
-                    }
-                }
-            });
+                },
+            );
         });
     (out, normal, scales)
 }
@@ -121,22 +130,25 @@ pub(crate) fn layer_norm_backward(
         .zip(scales.par_chunks(4 * BLOCK_ROWS))
         .map(|((gradient, normal), scales)| {
             let (mut weights, mut biases) = (vec![0.0; width], vec![0.0; width]);
-            vectorised(#[inline(always)] || {
-                let rows = gradient.chunks_exact_mut(width).zip(normal.chunks_exact(width));
-                for ((gradient, normal), scale) in rows.zip(scales) {
-                    let sums = weights.iter_mut().zip(biases.iter_mut());
-                    for (((g, n), w), (sum, plain)) in gradient.iter_mut().zip(normal).zip(weight).zip(sums) {
-                        *sum = g.mul_add(*n, *sum);
-                        *plain += *g;
-                        *g *= w;
+            vectorised(
+                #[inline(always)]
+                || {
+                    let rows = gradient.chunks_exact_mut(width).zip(normal.chunks_exact(width));
+                    for ((gradient, normal), scale) in rows.zip(scales) {
+                        let sums = weights.iter_mut().zip(biases.iter_mut());
+                        for (((g, n), w), (sum, plain)) in gradient.iter_mut().zip(normal).zip(weight).zip(sums) {
+                            *sum = g.mul_add(*n, *sum);
+                            *plain += *g;
+                            *g *= w;
+                        }
+                        let mean = math::sum(gradient) * inverse;
+                        let along = dot(gradient, normal) * inverse;
+                        for (g, n) in gradient.iter_mut().zip(normal) {
+                            *g = scale * (*g - n.mul_add(along, mean));
+                        }
                     }
-                    let mean = math::sum(gradient) * inverse;
-                    let along = dot(gradient, normal) * inverse;
-                    for (g, n) in gradient.iter_mut().zip(normal) {
-                        *g = scale * (*g - n.mul_add(along, mean));
-                    }
-                }
-            });
+                },
+            );
             (weights, biases)
         })
         .collect();
