@@ -1,5 +1,5 @@
 //! The tensor operations of the encoder in run mode: fused loops on the CPU, compositions of candle's own operations on
-//! other devices. None of them can be differentiated; training brings its own [`Ops`](crate::Ops).
+//! other devices. None of them can be differentiated; training brings its own [`Ops`].
 //!
 //! Rows are shared out over the rayon pool that the caller installed. A row's result never depends on how many rows
 //! there are or on which thread took it.

@@ -149,7 +149,7 @@ pub enum TrainEvent {
 
 /// Watches training.
 pub trait TrainObserver {
-    /// Called after every event; `Break` saves the state and stops with [`TrainError::Stopped`].
+    /// Called after every event; `Break` saves the state and stops with [`TrainError::Stopped`](crate::TrainError::Stopped).
     fn event(&mut self, event: &TrainEvent) -> ControlFlow<()>;
 }
 
