@@ -25,10 +25,10 @@ bench: ## training speed of Dateline and of PyTorch, in turn on the same machine
 	BASE=$(BASE) CORPUS=$(CORPUS) benches/train_speed.sh
 
 # The corpora are not part of the project: models/dateline-en-small/MODEL_CARD.md says where each comes from.
-BASE ?= ../base
-CORPUS ?= ../shared/corpus
-LISTS ?= ../shared/lists
-OUT ?= ../dateline-en-small
+BASE ?= base
+CORPUS ?= corpus
+LISTS ?= lists
+OUT ?= dateline-en-small-new
 
 train: ## train the default model anew, from BASE on CORPUS with the name lists in LISTS, into OUT
 	$(CARGO) build --release --bin dateline
