@@ -7,10 +7,11 @@ use dateline_text::{Label, Mention, Span};
 use rayon::prelude::*;
 
 use crate::encoder::Encoder;
-use crate::ops::RunOps;
+use crate::ops::{PausingOps, RunOps};
+use crate::reading::Reading;
 use crate::tokenise::{Boundary, Tokeniser, Tokens};
 use crate::weights::SafetensorsWeights;
-use crate::window::{Window, windows};
+use crate::window::windows;
 use crate::{DeviceSpec, ModelConfig, ModelError, ModelFiles, PackedBatch, decode};
 
 /// How a model is run.
@@ -112,8 +113,8 @@ impl Annotator {
     pub fn annotate_all(&self, texts: &[&str]) -> Result<Vec<Vec<Mention>>, ModelError> {
         self.pool.install(|| {
             let mut documents =
-                texts.par_iter().map(|text| self.prepare(text)).collect::<Result<Vec<Reading>, ModelError>>()?;
-            self.encode(&mut documents)?;
+                texts.par_iter().map(|text| self.read(text)).collect::<Result<Vec<Reading>, ModelError>>()?;
+            self.encode_all(&mut documents)?;
             Ok(documents.par_iter().zip(texts).map(|(document, text)| self.mentions(document, text)).collect())
         })
     }
@@ -135,59 +136,83 @@ impl Annotator {
         &self.tokeniser
     }
 
-    fn prepare(&self, text: &str) -> Result<Reading, ModelError> {
+    /// Reads `text`: cuts it into tokens, and these into windows. The first of the phases that
+    /// [`Annotator::annotate_all`] goes through; for callers that batch windows of many texts themselves:
+    ///
+    /// ```text
+    /// read ─► pack windows of any readings into a batch ─► encode ─► Reading::place each window's rows ─► mentions
+    /// ```
+    ///
+    /// # Errors
+    /// [`ModelError::Tokeniser`] if the tokeniser fails.
+    pub fn read(&self, text: &str) -> Result<Reading, ModelError> {
         let tokens = self.tokeniser.tokenise(text)?;
         let windows = windows(&tokens, self.config.window_tokens() - 2, self.config.stride_tokens());
-        let logits = vec![0.0; tokens.words.len() * self.config.tags.len()];
-        Ok(Reading { tokens, windows, logits })
+        Ok(Reading::new(tokens, windows, self.config.tags.len()))
     }
 
-    /// Fills in the logits of all words, window by window in packed batches.
-    fn encode(&self, documents: &mut [Reading]) -> Result<(), ModelError> {
-        let jobs: Vec<(usize, usize)> = documents
-            .iter()
-            .enumerate()
-            .flat_map(|(document, reading)| (0..reading.windows.len()).map(move |window| (document, window)))
-            .collect();
-        let mut rest = &jobs[..];
-        while !rest.is_empty() {
-            let mut batch = PackedBatch::new();
-            let mut taken = 0;
-            for &(document, window) in rest {
-                let reading = &documents[document];
-                let pieces = reading.pieces(&reading.windows[window]);
-                if taken > 0 && batch.tokens() + pieces.len() + 2 > self.max_batch_tokens {
-                    break;
-                }
-                self.push_window(&mut batch, &reading.tokens, pieces);
-                taken += 1;
-            }
-            let logits: Vec<f32> = self.encoder.forward(&RunOps, &batch, &self.device)?.flatten_all()?.to_vec1()?;
-            for (&(document, window), range) in rest[..taken].iter().zip(batch.windows()) {
-                documents[document].take_logits(window, &logits, range.start + 1, self.config.tags.len());
-            }
-            rest = &rest[taken..];
-        }
-        Ok(())
-    }
-
-    fn push_window(&self, batch: &mut PackedBatch, tokens: &Tokens, pieces: std::ops::Range<usize>) {
+    /// Appends the window of that index to `batch`, special tokens included.
+    ///
+    /// # Panics
+    /// If the reading has no such window.
+    pub fn pack(&self, reading: &Reading, window: usize, batch: &mut PackedBatch) {
+        let pieces = reading.pieces(window);
         let around = |first, inner: &[u32], last| [&[first], inner, &[last]].concat();
         let special = self.tokeniser.special_type();
         batch.push(
-            &around(self.tokeniser.first(), &tokens.ids[pieces.clone()], self.tokeniser.last()),
-            &around(special, &tokens.type_ids[pieces], special),
+            &around(self.tokeniser.first(), &reading.tokens().ids[pieces.clone()], self.tokeniser.last()),
+            &around(special, &reading.tokens().type_ids[pieces], special),
         );
     }
 
-    fn mentions(&self, document: &Reading, text: &str) -> Vec<Mention> {
-        decode_words(&document.tokens, &document.logits, &self.config)
+    /// The logits of a batch, row by row: `[tokens, tags]`. `pause` is called again and again on the way, between two
+    /// operations of the encoder: there a caller may do other work on this device, even encode another batch, before
+    /// this one goes on.
+    ///
+    /// # Errors
+    /// [`ModelError::Compute`] if the device fails.
+    pub fn encode(&self, batch: &PackedBatch, pause: &(dyn Fn() + Sync)) -> Result<Vec<f32>, ModelError> {
+        let ops = PausingOps { pause };
+        self.pool.install(|| Ok(self.encoder.forward(&ops, batch, &self.device)?.flatten_all()?.to_vec1()?))
+    }
+
+    /// The mentions of a reading all of whose windows have been placed; `text` is what was read.
+    #[must_use]
+    pub fn mentions(&self, reading: &Reading, text: &str) -> Vec<Mention> {
+        decode_words(reading.tokens(), reading.logits(), &self.config)
             .into_iter()
             .map(|(span, label, score)| {
                 debug_assert!(span.slice(text).is_some_and(|slice| !slice.is_empty()));
                 Mention::new(span, self.config.tags.labels()[label].clone(), score)
             })
             .collect()
+    }
+
+    fn encode_all(&self, readings: &mut [Reading]) -> Result<(), ModelError> {
+        let jobs: Vec<(usize, usize)> = readings
+            .iter()
+            .enumerate()
+            .flat_map(|(document, reading)| (0..reading.windows()).map(move |window| (document, window)))
+            .collect();
+        let mut rest = &jobs[..];
+        while !rest.is_empty() {
+            let mut batch = PackedBatch::new();
+            let mut taken = 0;
+            for &(document, window) in rest {
+                let reading = &readings[document];
+                if taken > 0 && batch.tokens() + reading.window_tokens(window) > self.max_batch_tokens {
+                    break;
+                }
+                self.pack(reading, window, &mut batch);
+                taken += 1;
+            }
+            let logits: Vec<f32> = self.encode(&batch, &|| {})?;
+            for (&(document, window), range) in rest[..taken].iter().zip(batch.windows()) {
+                readings[document].place(window, &logits, range.start);
+            }
+            rest = &rest[taken..];
+        }
+        Ok(())
     }
 }
 
@@ -209,31 +234,4 @@ pub fn decode_words(tokens: &Tokens, logits: &[f32], config: &ModelConfig) -> Ve
             (first.cover(last), found.label, score)
         })
         .collect()
-}
-
-/// A text on its way through the encoder.
-struct Reading {
-    tokens: Tokens,
-    windows: Vec<Window>,
-    /// `[words, tags]`.
-    logits: Vec<f32>,
-}
-
-impl Reading {
-    fn pieces(&self, window: &Window) -> std::ops::Range<usize> {
-        let words = &self.tokens.words[window.words.clone()];
-        let (first, last) = (words.first(), words.last());
-        first.map_or(0, |word| word.first_piece)..last.map_or(0, |word| word.end_piece)
-    }
-
-    /// Copies the logits of the words that `window` decides; its first piece is row `first_row` of `batch_logits`.
-    fn take_logits(&mut self, window: usize, batch_logits: &[f32], first_row: usize, width: usize) {
-        let window = self.windows[window].clone();
-        let first_piece = self.pieces(&window).start;
-        for word in window.decides {
-            let row = first_row + self.tokens.words[word].first_piece - first_piece;
-            self.logits[word * width..(word + 1) * width]
-                .copy_from_slice(&batch_logits[row * width..(row + 1) * width]);
-        }
-    }
 }

@@ -130,6 +130,12 @@ impl Tokeniser {
         self.last
     }
 
+    /// The piece of text that a token id stands for, as the vocabulary writes it (`##ing`, `Ġthe`).
+    #[must_use]
+    pub fn piece(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
     /// The type of special tokens.
     #[must_use]
     pub const fn special_type(&self) -> u32 {

@@ -6,7 +6,7 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use dateline_model::{Annotator, ModelFiles, RunOptions};
+use dateline_model::{Annotator, ModelFiles, PackedBatch, RunOptions};
 use dateline_text::Mention;
 use proptest::prelude::*;
 
@@ -120,4 +120,37 @@ fn a_word_of_300_000_characters_has_a_defined_outcome() {
         let text = format!("Dorvan {} Lind", "xé🚀".repeat(100_000));
         check_mentions(&text, &annotator.annotate(&text).unwrap());
     }
+}
+
+/// A service packs windows of many callers, in its own order, and reads an urgent text in the pauses of a long one.
+#[test]
+fn phases_in_any_order_give_what_annotate_gives() {
+    let annotator = load("bert-casing", &RunOptions::default());
+    let texts: Vec<String> = (0..6).map(|i| format!("Dorvan Port {i} fell, said Ilse Brandt. ").repeat(i * 9)).collect();
+    let mut readings: Vec<_> = texts.iter().map(|text| annotator.read(text).unwrap()).collect();
+    let urgent = "Mateus Correia left Port Almeda.";
+    let pauses = std::sync::Mutex::new(Vec::new());
+    let most = readings.iter().map(dateline_model::Reading::windows).max().unwrap();
+    for window in (0..most).rev() {
+        let mut batch = PackedBatch::new();
+        let taken: Vec<_> = (0..readings.len()).filter(|&index| window < readings[index].windows()).collect();
+        for &index in &taken {
+            annotator.pack(&readings[index], window, &mut batch);
+        }
+        let pause = || {
+            let mentions = annotator.annotate(urgent).unwrap();
+            pauses.lock().unwrap().push(bits(&mentions));
+        };
+        let logits = annotator.encode(&batch, &pause).unwrap();
+        for (&index, range) in taken.iter().zip(batch.windows()) {
+            assert_eq!(range.len(), readings[index].window_tokens(window));
+            readings[index].place(window, &logits, range.start);
+        }
+    }
+    for (text, reading) in texts.iter().zip(&readings) {
+        assert_eq!(bits(&annotator.mentions(reading, text)), bits(&annotator.annotate(text).unwrap()));
+    }
+    let pauses = pauses.into_inner().unwrap();
+    assert!(most > 1 && pauses.len() > most);
+    assert!(pauses.iter().all(|found| *found == bits(&annotator.annotate(urgent).unwrap())));
 }
