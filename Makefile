@@ -3,7 +3,7 @@
 CARGO ?= cargo
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: run test lint fmt bench train install
+.PHONY: run test lint lint-deploy fmt bench train install
 
 run: ## build and serve the web page and the API with the default model
 	$(CARGO) run --release --bin dateline -- serve --listen $(LISTEN)
@@ -17,6 +17,9 @@ lint: ## formatting, clippy with warnings as errors, docs, licences
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --offline check licenses bans sources; \
 	else echo "cargo-deny is not installed: licences were not checked (cargo install --locked cargo-deny)"; fi
+
+lint-deploy: ## the unit, the container and the Kubernetes manifest in deploy/, each with its own linters (needs Python)
+	deploy/lint.sh
 
 install: ## put dateline, with its model inside, on the PATH
 	$(CARGO) install --locked --path crates/cli
