@@ -11,6 +11,8 @@
 mod annotate;
 mod body;
 mod json;
+#[cfg_attr(not(test), expect(dead_code, reason = "`serve` still runs on axum's own listener"))]
+mod listen;
 mod ndjson;
 mod options;
 mod page;
@@ -30,6 +32,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub use annotate::{Annotate, AnnotateError};
+pub use listen::TlsFiles;
 
 /// How the service listens and what it allows.
 #[derive(Clone)]
