@@ -11,6 +11,7 @@
 mod annotate;
 mod body;
 mod json;
+pub mod keys;
 mod ndjson;
 mod options;
 mod page;
