@@ -7,7 +7,7 @@ use crate::{bare, tiny};
 fn help_and_version_need_no_model() {
     let version = bare().run(["--version"], "").ok();
     assert!(version.text().starts_with("dateline 0."), "{}", version.text());
-    for command in [&[][..], &["annotate"], &["serve"], &["eval"], &["train"], &["models"]] {
+    for command in [&[][..], &["annotate"], &["serve"], &["eval"], &["train"], &["models"], &["keys"]] {
         let help = bare().run([command, &["--help"]].concat(), "").ok();
         assert!(help.text().contains("Usage: dateline"), "{}", help.text());
         assert!(help.text().contains("dateline "), "{}", help.text());

@@ -6,6 +6,7 @@
 mod annotate;
 mod bad_input;
 mod command_line;
+mod configuration;
 mod determinism;
 mod long_text;
 #[cfg(target_os = "linux")]

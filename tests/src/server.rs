@@ -15,6 +15,7 @@ use crate::Dateline;
 pub struct Server {
     child: Child,
     url: String,
+    said: Vec<String>,
     agent: Agent,
     listener: Option<JoinHandle<()>>,
 }
@@ -74,10 +75,31 @@ impl Server {
             }
         });
         let config = Agent::config_builder().http_status_as_error(false).build();
-        let mut server = Self { child, url: String::new(), agent: config.into(), listener: Some(listener) };
-        server.url = wait_for("listening on ", &said).trim().to_owned();
-        wait_for("ready", &said);
+        let (url, lines) = (String::new(), Vec::new());
+        let mut server = Self { child, url, said: lines, agent: config.into(), listener: Some(listener) };
+        let rest = server.wait_for("listening on ", &said);
+        // What follows the address is the log's: in text nothing or fields, in JSON the end of a string.
+        server.url = rest.split(|c: char| c == '"' || c.is_whitespace()).next().unwrap_or_default().to_owned();
+        server.wait_for("ready", &said);
         server
+    }
+
+    /// What the service said on standard error until it was ready, a line an entry.
+    #[must_use]
+    pub fn said(&self) -> &[String] {
+        &self.said
+    }
+
+    /// Keeps what the service says until a line holds `words`, and gives what follows them in it.
+    fn wait_for(&mut self, words: &str, said: &Receiver<String>) -> String {
+        while let Ok(line) = said.recv() {
+            let rest = line.split_once(words).map(|(_, rest)| rest.to_owned());
+            self.said.push(line);
+            if let Some(rest) = rest {
+                return rest;
+            }
+        }
+        panic!("the service ended without saying {words:?}; it said:\n{}", self.said.join("\n"));
     }
 
     /// The service's address, `http://127.0.0.1:PORT`.
@@ -139,18 +161,6 @@ impl Drop for Server {
             let _ = listener.join();
         }
     }
-}
-
-/// What the service says after `start`, once it has said it.
-fn wait_for(start: &str, said: &Receiver<String>) -> String {
-    let mut before = Vec::new();
-    while let Ok(line) = said.recv() {
-        if let Some(rest) = line.strip_prefix(start) {
-            return rest.to_owned();
-        }
-        before.push(line);
-    }
-    panic!("the service ended without saying {start:?}; it said:\n{}", before.join("\n"));
 }
 
 fn answer(response: ureq::http::Response<ureq::Body>) -> Answer {

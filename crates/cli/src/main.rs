@@ -3,12 +3,13 @@
 //! This binary is thin. Each command parses its arguments ([`args`]), resolves them into a checked configuration, and
 //! calls the crate that does the work ([`commands`]); no model, server or training logic lives here. What it does own is
 //! the edge of the process: where a model is found ([`model`]), how documents come in ([`input`]) and go out
-//! ([`output`]) in bounded memory, and which exit code an end has ([`failure`]).
+//! ([`output`]) in bounded memory, what is logged ([`logging`]), and which exit code an end has ([`failure`]).
 
 mod args;
 mod commands;
 mod failure;
 mod input;
+mod logging;
 mod model;
 mod output;
 mod progress;
@@ -17,10 +18,8 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let cli = args::Cli::parse();
+    let cli = args::Cli::of_this_process();
     cli.color.write_global();
     failure::exit_code(commands::run(cli.command))
 }

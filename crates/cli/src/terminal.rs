@@ -49,6 +49,11 @@ pub(crate) fn stdout_has_colors() -> bool {
     AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
 }
 
+/// Whether standard error shows colours, by the same rules.
+pub(crate) fn stderr_has_colors() -> bool {
+    AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
+}
+
 /// Standard output for styled text: it drops the styles, or translates them, where they cannot be shown.
 pub(crate) fn styled_stdout() -> AutoStream<StdoutLock<'static>> {
     AutoStream::auto(io::stdout()).lock()

@@ -33,7 +33,8 @@ impl<M: Model> Shared<M> {
         loop {
             let begun = Instant::now();
             let own = Arc::clone(self);
-            let thread = thread::Builder::new().name(format!("dateline-{name}")).spawn(move || own.serve_device(device));
+            let thread =
+                thread::Builder::new().name(format!("dateline-{name}")).spawn(move || own.serve_device(device));
             match thread.map(thread::JoinHandle::join) {
                 Ok(Ok(())) => return,
                 // The payload may quote a text; the process's panic hook has said where it was.
@@ -142,6 +143,8 @@ impl<M: Model> Shared<M> {
     fn encode(&self, device: usize, windows: &[(Arc<Item<M::Reading>>, usize)]) -> Result<(), ModelFailure> {
         let Some((first, _)) = windows.first() else { return Ok(()) };
         let (lane, model) = (first.lane, &self.models[first.model]);
+        #[cfg(feature = "fault-injection")]
+        assert!(!windows.iter().any(|(item, _)| item.text.contains(crate::PLANTED_PANIC)), "planted");
         let begun = Instant::now();
         let mut batch = PackedBatch::new();
         for (item, window) in windows {

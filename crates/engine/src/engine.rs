@@ -185,7 +185,9 @@ impl Engine {
         }
         if let Some(model) = models.iter().find(|model| model.replicas.len() != devices.len()) {
             let (name, replicas, devices) = (&model.name, model.replicas.len(), devices.len());
-            return Err(EngineError::Models(format!("the model {name} is loaded {replicas} times for {devices} devices")));
+            return Err(EngineError::Models(format!(
+                "the model {name} is loaded {replicas} times for {devices} devices"
+            )));
         }
         let infos = models.iter().map(|model| {
             let (architecture, window_tokens) = model.replicas[0].describe();
@@ -264,6 +266,14 @@ impl Engine {
     /// [`ModelFailure`] if the tokeniser fails.
     pub fn pieces(&self, model: usize, text: &str) -> Result<Vec<Piece>, ModelFailure> {
         self.handle.core.pieces(model, text)
+    }
+
+    /// Whether a lane has room for at least a short text.
+    ///
+    /// # Errors
+    /// [`Overloaded`] if it has none.
+    pub fn has_room(&self, lane: Lane) -> Result<(), Overloaded> {
+        if self.room(lane).available_permits() > 0 { Ok(()) } else { Err(self.handle.core.overloaded()) }
     }
 
     /// Hands a text over if there is room for it now.

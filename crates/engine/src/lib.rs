@@ -31,3 +31,7 @@ pub use engine::{DeviceState, DeviceStatus, Engine, EngineError, EngineModel, En
 pub use item::{Failure, Lane, Outcome, Overloaded, Request};
 pub use metrics::EngineMetrics;
 pub use model::{Model, ModelFailure, Piece};
+
+/// A text that holds these words panics the model's thread, so that this case can be tried on a real service.
+#[cfg(feature = "fault-injection")]
+pub const PLANTED_PANIC: &str = "plant a panic in the model's thread";

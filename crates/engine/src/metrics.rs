@@ -127,8 +127,16 @@ impl EngineMetrics {
         engine.register("batch_windows", "Windows of a batch", self.batch_windows.clone());
         let help = "Time in a phase of the work; encode and pack are per batch, the others per text";
         engine.register_with_unit("phase", help, Unit::Seconds, self.phases.clone());
-        engine.register("device_ready", "Whether the device's thread is warm (1) or starting (0)", self.device_ready.clone());
-        engine.register("device_restarts", "Times that a device's thread was started again after a panic", self.restarts.clone());
+        engine.register(
+            "device_ready",
+            "Whether the device's thread is warm (1) or starting (0)",
+            self.device_ready.clone(),
+        );
+        engine.register(
+            "device_restarts",
+            "Times that a device's thread was started again after a panic",
+            self.restarts.clone(),
+        );
     }
 
     pub(crate) fn text(&self, model: &str, lane: Lane, left: Left) {

@@ -157,4 +157,3 @@ impl Speed {
         Duration::from_secs_f64(seconds.clamp(1.0, 60.0).ceil())
     }
 }
-

@@ -144,7 +144,8 @@ async fn texts_of_any_length_come_back_whole() {
     let bench = Bench::new(0, 25).await;
     for length in [0, 1, 9, 10, 11, 1000, 12345] {
         let text = "a".repeat(length);
-        let expected = if length == 0 { Ok(vec![Mention::new(Span::new(0, 0), Label::new("ALL"), 1.0)]) } else { all(&text) };
+        let expected =
+            if length == 0 { Ok(vec![Mention::new(Span::new(0, 0), Label::new("ALL"), 1.0)]) } else { all(&text) };
         for lane in Lane::ALL {
             assert_eq!(bench.ask(&text, lane).await, expected, "{length}");
         }

@@ -126,7 +126,8 @@ fn a_word_of_300_000_characters_has_a_defined_outcome() {
 #[test]
 fn phases_in_any_order_give_what_annotate_gives() {
     let annotator = load("bert-casing", &RunOptions::default());
-    let texts: Vec<String> = (0..6).map(|i| format!("Dorvan Port {i} fell, said Ilse Brandt. ").repeat(i * 9)).collect();
+    let texts: Vec<String> =
+        (0..6).map(|i| format!("Dorvan Port {i} fell, said Ilse Brandt. ").repeat(i * 9)).collect();
     let mut readings: Vec<_> = texts.iter().map(|text| annotator.read(text).unwrap()).collect();
     let urgent = "Mateus Correia left Port Almeda.";
     let pauses = std::sync::Mutex::new(Vec::new());

@@ -2,11 +2,12 @@
 //! the routes without waiting for a model: `cargo run -p dateline-server --example rules -- 127.0.0.1:8080`.
 
 use std::io::Write;
-use std::net::SocketAddr;
-use std::sync::Arc;
 
-use dateline_server::{Annotate, AnnotateError, Observer, ServerConfig, serve};
+use dateline_engine::{Engine, EngineModel, EngineOptions, Model, ModelFailure, Piece};
+use dateline_model::PackedBatch;
+use dateline_server::{ServerConfig, Service};
 use dateline_text::{Label, Mention, Span};
+use tokio::sync::mpsc;
 
 /// Words and what they are, longer ones before their parts.
 const WORDS: &[(&str, &str, f32)] = &[
@@ -30,8 +31,36 @@ struct Rules {
     labels: Vec<Label>,
 }
 
-impl Rules {
-    fn mentions(text: &str) -> Vec<Mention> {
+impl Model for Rules {
+    type Reading = ();
+
+    fn labels(&self) -> &[Label] {
+        &self.labels
+    }
+
+    fn describe(&self) -> (&str, usize) {
+        ("WordList", 1)
+    }
+
+    fn read(&self, _: &str) -> Result<(), ModelFailure> {
+        Ok(())
+    }
+
+    fn windows(&self, (): &()) -> Vec<usize> {
+        vec![1]
+    }
+
+    fn pack(&self, (): &(), _: usize, batch: &mut PackedBatch) {
+        batch.push(&[0], &[0]);
+    }
+
+    fn encode(&self, batch: &PackedBatch, _: &(dyn Fn() + Sync)) -> Result<Vec<f32>, ModelFailure> {
+        Ok(vec![0.0; batch.tokens()])
+    }
+
+    fn place(&self, (): &mut (), _: usize, _: &[f32], _: usize) {}
+
+    fn mentions(&self, (): &(), text: &str) -> Vec<Mention> {
         let mut mentions: Vec<Mention> = Vec::new();
         for &(word, label, score) in WORDS {
             for (start, _) in text.match_indices(word) {
@@ -44,42 +73,27 @@ impl Rules {
         mentions.sort_by_key(|mention| mention.span);
         mentions
     }
-}
 
-impl Annotate for Rules {
-    fn model(&self) -> &str {
-        "rules"
-    }
-
-    fn labels(&self) -> &[Label] {
-        &self.labels
-    }
-
-    fn annotate_all(&self, texts: &[&str]) -> Result<Vec<Vec<Mention>>, AnnotateError> {
-        Ok(texts.iter().map(|text| Self::mentions(text)).collect())
-    }
-}
-
-struct Announce;
-
-impl Observer for Announce {
-    fn listening(&self, address: SocketAddr) {
-        // Nobody reads it if standard error is closed.
-        let _ = writeln!(std::io::stderr(), "listening on http://{address}");
+    fn pieces(&self, _: &str) -> Result<Vec<Piece>, ModelFailure> {
+        Ok(Vec::new())
     }
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut config = ServerConfig { observer: Arc::new(Announce), ..ServerConfig::default() };
+    let mut config = ServerConfig::default();
     if let Some(address) = std::env::args().nth(1) {
         config.listen = address.parse()?;
     }
     let labels = ["PERSON", "PLACE", "UNIT", "WEAPON"].map(Label::new).to_vec();
+    let models = vec![EngineModel { name: "rules".to_owned(), replicas: vec![Rules { labels }] }];
+    let service = Service::bind(Engine::start(models, EngineOptions::default())?, config)?;
+    // Nobody reads it if standard error is closed.
+    let _ = writeln!(std::io::stderr(), "listening on http://{}", service.address());
     let interrupted = async {
         // Without a signal to wait for there is nothing to wait for.
         let _ = tokio::signal::ctrl_c().await;
     };
-    serve(Rules { labels }, config, interrupted).await?;
+    service.run(interrupted, mpsc::channel(1).1).await?;
     Ok(())
 }

@@ -1,15 +1,14 @@
 //! Reads request bodies: whole ones up to a limit, endless ones line by line, and neither for longer than the sender
 //! goes on sending.
 
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, Bytes};
-use tokio_stream::{Stream, StreamExt};
+use tokio::time::Instant;
+use tokio_stream::StreamExt;
 
 use crate::problem::{Code, Problem};
+use crate::room::Held;
 
 /// A byte order mark, which some systems put before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -18,6 +17,9 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 const DISCARD_BYTES: usize = 64 << 20;
 /// How long a refused body is read.
 const DISCARD_TIME: Duration = Duration::from_secs(5);
+
+/// Bytes a second that a body must come at, once the idle time has passed.
+const SLOWEST: usize = 1 << 10;
 
 /// A body on its way in.
 pub(crate) struct Incoming {
@@ -44,33 +46,29 @@ impl Incoming {
         }
     }
 
-    /// The next piece if it is there already.
-    pub(crate) async fn next_if_here(&mut self) -> Option<Result<Option<Bytes>, Problem>> {
-        let here = poll_fn(|context| {
-            Poll::Ready(match Pin::new(&mut self.stream).poll_next(context) {
-                Poll::Ready(piece) => Some(piece),
-                Poll::Pending => None,
-            })
-        });
-        let piece = here.await?;
-        Some(
-            piece.transpose().map_err(|error| {
-                Problem::new(Code::BodyBroken, format!("the body ended before it was complete: {error}"))
-            }),
-        )
-    }
-
-    /// The whole body, of at most `limit` bytes; `declared` is what its sender says of its length.
-    pub(crate) async fn read_all(&mut self, limit: usize, declared: Option<u64>) -> Result<Vec<u8>, Problem> {
+    /// The whole body, of at most `limit` bytes, which are counted in `held`; `declared` is what its sender says of its
+    /// length. One that comes in drops takes a connection and its room for long: it must keep up [`SLOWEST`].
+    pub(crate) async fn read_all(
+        &mut self,
+        limit: usize,
+        declared: Option<u64>,
+        held: &mut Held,
+    ) -> Result<Vec<u8>, Problem> {
         if declared.is_some_and(|length| length > limit as u64) {
             return Err(too_large(limit));
         }
-        let mut all = Vec::with_capacity(declared.map_or(0, |length| length as usize));
+        let (begun, mut all) = (Instant::now(), Vec::new());
         while let Some(piece) = self.next().await? {
             if all.len() + piece.len() > limit {
                 return Err(too_large(limit));
             }
+            held.resize(all.len() + piece.len())?;
             all.extend_from_slice(&piece);
+            let allowed = self.idle + Duration::from_secs((all.len() / SLOWEST) as u64);
+            if begun.elapsed() > allowed {
+                let detail = format!("the body came slower than {SLOWEST} bytes a second");
+                return Err(Problem::new(Code::Timeout, detail));
+            }
         }
         Ok(all)
     }
@@ -142,6 +140,11 @@ impl Lines {
     /// The number of the line that is being read.
     pub(crate) const fn number(&self) -> usize {
         self.number
+    }
+
+    /// Bytes that are held.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.buffer.len()
     }
 
     /// Takes in the next piece.

@@ -2,46 +2,57 @@
 //! none. Both run at once and each holds the other back, so a body may be larger than memory. The price is that a
 //! client must read while it sends; one that does not gets, after the idle time, what there is and a line that says so.
 //!
-//! An answer that cannot be finished never looks finished: it ends with an error line, or, if even that cannot be
-//! written, as a broken connection.
+//! Every line goes to the engine as soon as it is there, and so many bytes of lines are on their way as the engine gives
+//! one caller. An answer that cannot be finished never looks finished: it ends with an error line, or, if even that
+//! cannot be written, as a broken connection.
 
+use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use dateline_engine::{Lane, Pending, Request};
 use serde::Serialize;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_stream::Stream;
 
+use crate::app::App;
 use crate::body::{Incoming, Line, Lines, utf8};
 use crate::options::Options;
 use crate::problem::{Code, Problem};
+use crate::room::Held;
 use crate::wire::{BadDocument, Document, LineError, Parsed, parse_line};
-use crate::worker::{ChunkSize, Pending, Worker};
 
-/// Chunks of one stream that are read and wait for the model or the writer.
-const CHUNKS_AHEAD: usize = 2;
+/// Bytes that one permit of a stream's share stands for.
+const UNIT: usize = 256;
+/// A line of more bytes is counted in the memory for bodies while it is worked on.
+const LONG_LINE: usize = 64 << 10;
+/// Bytes at which a piece of the answer goes to the client; a smaller one goes when nothing follows at once.
+const PIECE_BYTES: usize = 32 << 10;
 /// Finished pieces of the answer that wait for the client.
 const PIECES_AHEAD: usize = 2;
 
-/// How a stream is worked on.
-#[derive(Clone)]
-pub(crate) struct Settings {
-    pub(crate) worker: Worker,
-    pub(crate) options: Options,
-    pub(crate) max_line_bytes: usize,
-    pub(crate) idle: Duration,
-}
-
 /// The answer to the lines of `body`.
-pub(crate) fn annotate(settings: Settings, body: Incoming) -> Body {
-    let (chunks, read) = mpsc::channel(CHUNKS_AHEAD);
+pub(crate) fn annotate(app: App, options: Options, body: Incoming) -> Body {
+    // The share bounds what is between the two, not the channel.
+    let (lines, read) = mpsc::unbounded_channel();
     let (pieces, written) = mpsc::channel(PIECES_AHEAD);
     let (end, ended) = oneshot::channel();
-    let writer = Writer { pieces, options: settings.options.clone(), idle: settings.idle };
-    let reader = Reader { lines: Lines::new(settings.max_line_bytes), chunk: Chunk::default(), chunks, settings };
+    let idle = app.limits().idle_timeout;
+    let writer = Writer { pieces, options: options.clone(), idle, piece: Vec::new(), first: 0 };
+    let units = app.engine().share_bytes() / UNIT;
+    let reader = Reader {
+        cutter: Lines::new(app.limits().max_body_bytes),
+        share: Arc::new(Semaphore::new(units)),
+        units,
+        held: app.room().hold(),
+        lines,
+        app,
+        options,
+    };
     let writing = async move {
         let last = writer.run(read).await;
         // If the client is gone there is nobody to tell.
@@ -51,33 +62,39 @@ pub(crate) fn annotate(settings: Settings, body: Incoming) -> Body {
     Body::from_stream(Answer { written, ended: Some(ended) })
 }
 
-/// Lines that go to the model together, with the bad ones between them.
-#[derive(Default)]
-struct Chunk {
-    lines: Vec<(usize, Parsed)>,
-    size: ChunkSize,
+/// A line on its way through the engine.
+struct Sent {
+    number: usize,
+    line: Result<(Document, Pending), BadDocument>,
+    _share: Share,
 }
 
-/// A chunk on its way through the model; `None` where all its lines are bad.
-struct Sent {
-    lines: Vec<(usize, Parsed)>,
-    pending: Option<Pending>,
+/// What a line takes of the stream's share of the engine and, if it is long, of the memory for bodies.
+#[derive(Default)]
+struct Share {
+    _units: Option<OwnedSemaphorePermit>,
+    _held: Option<Held>,
 }
 
 /// The writer has gone: the client has, or it does not read.
 struct WriterGone;
 
-/// Reads lines and hands chunks of them to the model.
+/// Reads lines and hands them to the engine.
 struct Reader {
-    lines: Lines,
-    chunk: Chunk,
-    chunks: mpsc::Sender<Sent>,
-    settings: Settings,
+    cutter: Lines,
+    share: Arc<Semaphore>,
+    units: usize,
+    /// Room for a long line while it comes.
+    held: Held,
+    lines: mpsc::UnboundedSender<Sent>,
+    app: App,
+    options: Options,
 }
 
 impl Reader {
     async fn run(mut self, mut body: Incoming) {
         if let Err(WriterGone) = self.read(&mut body).await {
+            drop(self);
             // A client that sends everything before it reads would wait for ever to be rid of the rest, and never come
             // to read why the answer stopped. If the client is gone this ends at once.
             while let Ok(Some(_)) = body.next().await {}
@@ -86,52 +103,79 @@ impl Reader {
 
     async fn read(&mut self, body: &mut Incoming) -> Result<(), WriterGone> {
         loop {
-            while let Some(line) = self.lines.next() {
+            while let Some(line) = self.cutter.next() {
                 self.take(line).await?;
             }
-            let piece = match body.next_if_here().await {
-                Some(piece) => piece,
-                None => {
-                    // A client that waits for answers before it sends more must get them.
-                    self.flush().await?;
-                    let gone = self.chunks.clone();
-                    tokio::select! {
-                        piece = body.next() => piece,
-                        () = gone.closed() => return Err(WriterGone),
-                    }
-                }
+            if let Err(problem) = self.held.resize(self.cutter.bytes()) {
+                return self.end_with(problem);
+            }
+            let piece = tokio::select! {
+                piece = body.next() => piece,
+                () = self.lines.closed() => return Err(WriterGone),
             };
             match piece {
-                Ok(Some(bytes)) => self.lines.push(&bytes),
+                Ok(Some(bytes)) => self.cutter.push(&bytes),
                 Ok(None) => {
-                    if let Some(line) = self.lines.finish() {
-                        self.take(line).await?;
-                    }
-                    return self.flush().await;
+                    return match self.cutter.finish() {
+                        Some(line) => self.take(line).await,
+                        None => Ok(()),
+                    };
                 }
-                Err(problem) => {
-                    let number = self.lines.number();
-                    self.chunk.lines.push((number, Err(BadDocument { id: None, problem })));
-                    return self.flush().await;
-                }
+                Err(problem) => return self.end_with(problem),
             }
         }
     }
 
+    /// The stream cannot go on: its last line says why.
+    fn end_with(&self, problem: Problem) -> Result<(), WriterGone> {
+        self.send(self.cutter.number(), Err(BadDocument { id: None, problem }), Share::default())
+    }
+
     async fn take(&mut self, line: Line) -> Result<(), WriterGone> {
-        let (number, parsed) = match line {
+        let (number, length, parsed) = match line {
             Line::Whole(_, bytes) if bytes.trim_ascii().is_empty() => return Ok(()),
-            Line::Whole(number, bytes) => (number, self.parse(number, &bytes)),
-            Line::TooLong(number) => (number, Err(self.too_long())),
+            Line::Whole(number, bytes) => (number, bytes.len(), self.parse(number, &bytes)),
+            Line::TooLong(number) => (number, 0, Err(self.too_long())),
         };
-        if let Ok(document) = &parsed
-            && !self.chunk.size.admits(&document.text)
-        {
-            self.flush().await?;
-            self.chunk.size.admits(&document.text);
-        }
-        self.chunk.lines.push((number, parsed));
-        Ok(())
+        let (share, parsed) = match self.share(length).await? {
+            Ok(share) => (share, parsed),
+            Err(problem) => (Share::default(), Err(BadDocument { id: None, problem })),
+        };
+        let line = match parsed {
+            Ok(document) => {
+                let (text, model) = (Arc::clone(&document.text), self.options.model);
+                let request = Request { text, model, lane: Lane::Bulk, deadline: None };
+                tokio::select! {
+                    pending = self.app.engine().submit(request) => Ok((document, pending)),
+                    () = self.lines.closed() => return Err(WriterGone),
+                }
+            }
+            Err(bad) => Err(bad),
+        };
+        self.send(number, line, share)
+    }
+
+    /// Waits until the stream may have a line of `length` bytes on its way.
+    async fn share(&self, length: usize) -> Result<Result<Share, Problem>, WriterGone> {
+        let units = u32::try_from((length / UNIT).clamp(1, self.units)).expect("a stream's share is small");
+        let units = tokio::select! {
+            units = Arc::clone(&self.share).acquire_many_owned(units) => units.ok(),
+            () = self.lines.closed() => return Err(WriterGone),
+        };
+        let mut held = self.app.room().hold();
+        Ok(match length > LONG_LINE {
+            true => held.resize(length).map(|()| Share { _units: units, _held: Some(held) }),
+            false => Ok(Share { _units: units, _held: None }),
+        })
+    }
+
+    fn send(
+        &self,
+        number: usize,
+        line: Result<(Document, Pending), BadDocument>,
+        share: Share,
+    ) -> Result<(), WriterGone> {
+        self.lines.send(Sent { number, line, _share: share }).map_err(|_| WriterGone)
     }
 
     fn parse(&self, number: usize, bytes: &[u8]) -> Parsed {
@@ -139,81 +183,109 @@ impl Reader {
             let problem = Problem { detail: format!("line {number}: {}", problem.detail), ..problem };
             BadDocument { id: None, problem }
         })?;
-        parse_line(line, number, self.settings.options.include_text)
+        parse_line(line, number, self.options.include_text)
     }
 
     fn too_long(&self) -> BadDocument {
-        let detail =
-            format!("the line is longer than {} bytes, the limit of this service", self.settings.max_line_bytes);
+        let most = self.app.limits().max_body_bytes;
+        let detail = format!("the line is longer than {most} bytes, the limit of this service");
         BadDocument { id: None, problem: Problem::new(Code::LineTooLarge, detail) }
-    }
-
-    async fn flush(&mut self) -> Result<(), WriterGone> {
-        let Chunk { lines, .. } = std::mem::take(&mut self.chunk);
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let good = lines.iter().filter_map(|(_, line)| line.as_ref().ok());
-        let texts: Vec<_> = good.map(|document| document.text.clone()).collect();
-        let pending = if texts.is_empty() { None } else { Some(self.settings.worker.submit(texts).await) };
-        self.chunks.send(Sent { lines, pending }).await.map_err(|_| WriterGone)
     }
 }
 
-/// Waits for the model and writes.
+/// Waits for the engine and writes.
 struct Writer {
     pieces: mpsc::Sender<Bytes>,
     options: Options,
     idle: Duration,
+    /// The answers that were not sent yet.
+    piece: Vec<u8>,
+    /// The number of the first line among them.
+    first: usize,
 }
 
+/// There is nobody to write to: the client is gone, or does not read and is told so by this last line.
+struct Stop(Option<Bytes>);
+
 impl Writer {
-    /// Writes the answers to all chunks; the result is an error line to end with, if something went wrong.
-    async fn run(self, mut chunks: mpsc::Receiver<Sent>) -> Option<Bytes> {
-        while let Some(sent) = chunks.recv().await {
-            let first = sent.lines.first().map_or(0, |(number, _)| *number);
-            let answers = tokio::select! {
-                answers = self.answer(sent) => answers,
-                () = self.pieces.closed() => return None,
-            };
-            match tokio::time::timeout(self.idle, self.pieces.send(answers)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return None,
-                Err(_) => return Some(self.not_reading(first)),
-            }
+    /// Writes the answers to all lines; the result is an error line to end with, if something went wrong.
+    async fn run(mut self, mut lines: mpsc::UnboundedReceiver<Sent>) -> Option<Bytes> {
+        match self.write(&mut lines).await {
+            Ok(()) => None,
+            Err(Stop(last)) => last,
         }
-        None
     }
 
-    /// The lines that answer a chunk.
-    async fn answer(&self, sent: Sent) -> Bytes {
-        let outcomes = match sent.pending {
-            Some(pending) => pending.outcomes().await,
-            None => Vec::new(),
-        };
-        let mut outcomes = outcomes.into_iter();
-        let mut answers = Vec::new();
-        for (number, parsed) in sent.lines {
-            let answer = parsed.and_then(|document: Document| {
-                document.answer(outcomes.next().expect("every text has an outcome"), &self.options)
-            });
-            match answer {
-                Ok(annotated) => write_line(&mut answers, &annotated),
-                Err(BadDocument { id, problem }) => {
-                    write_line(&mut answers, &LineError { line: number, id, error: &problem });
+    async fn write(&mut self, lines: &mut mpsc::UnboundedReceiver<Sent>) -> Result<(), Stop> {
+        // A client that waits for answers before it sends more must get them: nothing is held back while waiting.
+        while let Some(Sent { number, line, .. }) = self.now(lines.recv()).await? {
+            match line {
+                Ok((document, pending)) => {
+                    let outcome = self.now(pending.outcome()).await?;
+                    match document.answer(outcome, &self.options) {
+                        Ok(annotated) => self.line(number, &annotated),
+                        Err(bad) => self.error(number, bad),
+                    }
                 }
+                Err(bad) => self.error(number, bad),
+            }
+            if self.piece.len() >= PIECE_BYTES {
+                self.flush().await?;
             }
         }
-        Bytes::from(answers)
+        self.flush().await
     }
 
-    fn not_reading(&self, line: usize) -> Bytes {
+    /// The result of `work`; if that is not there at once, what was written so far goes out first.
+    async fn now<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Stop> {
+        let mut work = pin!(work);
+        let at_once = poll_fn(|context| {
+            Poll::Ready(match work.as_mut().poll(context) {
+                Poll::Ready(done) => Some(done),
+                Poll::Pending => None,
+            })
+        });
+        if let Some(done) = at_once.await {
+            return Ok(done);
+        }
+        self.flush().await?;
+        tokio::select! {
+            done = work => Ok(done),
+            () = self.pieces.closed() => Err(Stop(None)),
+        }
+    }
+
+    async fn flush(&mut self) -> Result<(), Stop> {
+        if self.piece.is_empty() {
+            return Ok(());
+        }
+        let piece = Bytes::from(std::mem::take(&mut self.piece));
+        match tokio::time::timeout(self.idle, self.pieces.send(piece)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Stop(None)),
+            Err(_) => Err(Stop(Some(self.not_reading()))),
+        }
+    }
+
+    fn line(&mut self, number: usize, answer: &impl Serialize) {
+        if self.piece.is_empty() {
+            self.first = number;
+        }
+        write_line(&mut self.piece, answer);
+    }
+
+    fn error(&mut self, number: usize, bad: BadDocument) {
+        self.line(number, &LineError { line: number, id: bad.id, error: &bad.problem });
+    }
+
+    fn not_reading(&self) -> Bytes {
         let detail = format!(
             "the answer was not read for {} seconds and stops here; read it while sending, or send fewer lines at once",
             self.idle.as_secs_f64()
         );
         let mut last = Vec::new();
-        write_line(&mut last, &LineError { line, id: None, error: &Problem::new(Code::Timeout, detail) });
+        let problem = Problem::new(Code::Timeout, detail);
+        write_line(&mut last, &LineError { line: self.first, id: None, error: &problem });
         Bytes::from(last)
     }
 }

@@ -1,7 +1,6 @@
 //! What a caller may choose for a request: in the query for every kind of body, and in a JSON body beside its texts.
 
-use std::collections::BTreeSet;
-
+use dateline_engine::ModelInfo;
 use dateline_text::{Label, MentionFilter, OffsetUnit};
 
 use crate::json::{Field, Source};
@@ -13,25 +12,32 @@ pub(crate) struct Options {
     pub(crate) offsets: OffsetUnit,
     pub(crate) filter: MentionFilter,
     pub(crate) include_text: bool,
+    /// The model's index.
+    pub(crate) model: usize,
 }
 
 /// The names of all options, for error messages.
-pub(crate) const NAMES: &str = "offsets, min_score, labels, include_text";
+pub(crate) const NAMES: &str = "offsets, min_score, labels, model, include_text";
+
+/// Line and column of a field of the body.
+type Place = Option<(usize, usize)>;
 
 /// The choices of a request while they are read.
 #[derive(Debug)]
 pub(crate) struct OptionReader<'m> {
-    known: &'m [Label],
+    models: &'m [ModelInfo],
     offsets: Option<OffsetUnit>,
     min_score: Option<f32>,
-    labels: Option<BTreeSet<Label>>,
+    /// Checked at the end: which labels there are depends on the model.
+    labels: Option<(Vec<String>, Place)>,
     include_text: Option<bool>,
+    model: Option<usize>,
 }
 
 impl<'m> OptionReader<'m> {
-    /// A reader for requests to a model that knows these labels.
-    pub(crate) const fn new(known: &'m [Label]) -> Self {
-        Self { known, offsets: None, min_score: None, labels: None, include_text: None }
+    /// A reader for requests to one of these models, of which the first is the default.
+    pub(crate) const fn new(models: &'m [ModelInfo]) -> Self {
+        Self { models, offsets: None, min_score: None, labels: None, include_text: None, model: None }
     }
 
     /// Reads the query.
@@ -43,7 +49,11 @@ impl<'m> OptionReader<'m> {
                     let score = value.parse().map_err(|_| invalid(name, format!("{value:?} is no number")))?;
                     self.set_min_score(score)?;
                 }
-                "labels" => self.set_labels(value.split(',').map(str::trim))?,
+                "labels" => {
+                    let labels = value.split(',').map(|label| label.trim().to_owned()).collect();
+                    set_once(&mut self.labels, name, (labels, None))?;
+                }
+                "model" => self.set_model(value)?,
                 "include_text" => {
                     let include =
                         value.parse().map_err(|_| invalid(name, format!("{value:?} is not true or false")))?;
@@ -63,7 +73,12 @@ impl<'m> OptionReader<'m> {
         let result = match field.name.as_str() {
             "offsets" => self.set_offsets(&source.value::<String>(field)?),
             "min_score" => self.set_min_score(source.value(field)?),
-            "labels" => self.set_labels(source.value::<Vec<String>>(field)?.iter().map(String::as_str)),
+            "labels" => {
+                let place = source.place_of(field.value.get());
+                let labels = source.value::<Vec<String>>(field)?;
+                set_once(&mut self.labels, &field.name, (labels, Some(place)))
+            }
+            "model" => self.set_model(&source.value::<String>(field)?),
             "include_text" => set_once(&mut self.include_text, &field.name, source.value(field)?),
             _ => return Ok(false),
         };
@@ -72,12 +87,21 @@ impl<'m> OptionReader<'m> {
     }
 
     /// The choices, with the defaults where none was made.
-    pub(crate) fn finish(self) -> Options {
-        Options {
+    pub(crate) fn finish(self) -> Result<Options, Problem> {
+        let model = self.model.unwrap_or_default();
+        let labels = match self.labels {
+            None => None,
+            Some((names, place)) => {
+                let labels = names.iter().map(|name| known(&self.models[model], name)).collect::<Result<_, _>>();
+                Some(labels.map_err(|problem| Problem { place, ..problem })?)
+            }
+        };
+        Ok(Options {
             offsets: self.offsets.unwrap_or_default(),
-            filter: MentionFilter { min_score: self.min_score.unwrap_or_default(), labels: self.labels },
+            filter: MentionFilter { min_score: self.min_score.unwrap_or_default(), labels },
             include_text: self.include_text.unwrap_or_default(),
-        }
+            model,
+        })
     }
 
     fn set_offsets(&mut self, name: &str) -> Result<(), Problem> {
@@ -92,18 +116,21 @@ impl<'m> OptionReader<'m> {
         set_once(&mut self.min_score, "min_score", score)
     }
 
-    fn set_labels<'l>(&mut self, names: impl Iterator<Item = &'l str>) -> Result<(), Problem> {
-        let labels = names.map(|name| self.known(name)).collect::<Result<_, _>>()?;
-        set_once(&mut self.labels, "labels", labels)
+    fn set_model(&mut self, name: &str) -> Result<(), Problem> {
+        let index = self.models.iter().position(|model| model.name == name).ok_or_else(|| {
+            let served: Vec<&str> = self.models.iter().map(|model| model.name.as_str()).collect();
+            invalid("model", format!("there is no model {name:?}; there is {}", served.join(", ")))
+        })?;
+        set_once(&mut self.model, "model", index)
     }
+}
 
-    /// A label that the model does not know would silently give no mentions: that is refused.
-    fn known(&self, name: &str) -> Result<Label, Problem> {
-        self.known.iter().find(|label| **label == name).cloned().ok_or_else(|| {
-            let known: Vec<&str> = self.known.iter().map(Label::as_str).collect();
-            invalid("labels", format!("the model has no label {name:?}; it has {}", known.join(", ")))
-        })
-    }
+/// A label that the model does not know would silently give no mentions: that is refused.
+fn known(model: &ModelInfo, name: &str) -> Result<Label, Problem> {
+    model.labels.iter().find(|label| **label == name).cloned().ok_or_else(|| {
+        let known: Vec<&str> = model.labels.iter().map(Label::as_str).collect();
+        invalid("labels", format!("the model has no label {name:?}; it has {}", known.join(", ")))
+    })
 }
 
 fn set_once<T>(slot: &mut Option<T>, name: &str, value: T) -> Result<(), Problem> {
@@ -122,9 +149,15 @@ mod tests {
     use super::*;
 
     fn read(query: &[(&str, &str)]) -> Result<Options, Problem> {
-        let labels = [Label::new("PLACE"), Label::new("UNIT")];
+        let model = |name: &str, labels: &[&str]| ModelInfo {
+            name: name.to_owned(),
+            labels: labels.iter().map(|label| Label::new(label)).collect(),
+            architecture: "Fake".to_owned(),
+            window_tokens: 8,
+        };
+        let models = [model("one", &["PLACE", "UNIT"]), model("two", &["CITY"])];
         let pairs: Vec<_> = query.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-        OptionReader::new(&labels).query(&pairs).map(OptionReader::finish)
+        OptionReader::new(&models).query(&pairs)?.finish()
     }
 
     #[test]
@@ -139,6 +172,13 @@ mod tests {
     }
 
     #[test]
+    fn labels_are_those_of_the_model_wherever_it_is_named() {
+        for query in [[("labels", "CITY"), ("model", "two")], [("model", "two"), ("labels", "CITY")]] {
+            assert_eq!(read(&query).unwrap().model, 1);
+        }
+    }
+
+    #[test]
     fn refuses_what_it_does_not_know_by_name() {
         for (query, field, says) in [
             (vec![("offset", "byte")], "offset", "offsets"),
@@ -147,6 +187,8 @@ mod tests {
             (vec![("min_score", "NaN")], "min_score", "between 0 and 1"),
             (vec![("min_score", "1.5")], "min_score", "between 0 and 1"),
             (vec![("labels", "CITY")], "labels", "PLACE, UNIT"),
+            (vec![("labels", "CITY"), ("model", "one")], "labels", "PLACE, UNIT"),
+            (vec![("model", "three")], "model", "one, two"),
             (vec![("include_text", "yes")], "include_text", "true or false"),
             (vec![("offsets", "byte"), ("offsets", "utf16")], "offsets", "twice"),
         ] {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dateline_engine::Outcome;
 use dateline_text::record::{self, MentionRecord};
 use dateline_text::{Mention, OffsetUnit};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -10,7 +11,6 @@ use serde_json::value::RawValue;
 use crate::json::{Field, Source};
 use crate::options::{NAMES, OptionReader, Options};
 use crate::problem::{Code, Problem};
-use crate::worker::Outcome;
 
 /// A text to annotate with what goes back beside its mentions.
 #[derive(Debug)]
@@ -38,7 +38,14 @@ pub(crate) enum Texts {
 }
 
 /// Reads a JSON body. A problem of one of many documents is that document's own.
-pub(crate) fn parse_body(body: &str, mut reader: OptionReader<'_>) -> Result<(Options, Texts), Problem> {
+///
+/// # Errors
+/// What is wrong with the body as a whole; more than `max_documents` of them, too.
+pub(crate) fn parse_body(
+    body: &str,
+    mut reader: OptionReader<'_>,
+    max_documents: usize,
+) -> Result<(Options, Texts), Problem> {
     let source = Source::body(body);
     if body.trim_ascii().is_empty() {
         return Err(Problem::new(Code::InvalidJson, "the body is empty: send a JSON object such as {\"text\": \"…\"}"));
@@ -54,7 +61,7 @@ pub(crate) fn parse_body(body: &str, mut reader: OptionReader<'_>) -> Result<(Op
             _ => return Err(unknown(source, &field, &format!("text, id, documents, {NAMES}"))),
         }
     }
-    let options = reader.finish();
+    let options = reader.finish()?;
     let Some(many) = many else {
         let document = document(source, one, options.include_text, Strict::Yes).map_err(|bad| bad.problem)?;
         return Ok((options, Texts::One(document)));
@@ -64,8 +71,16 @@ pub(crate) fn parse_body(body: &str, mut reader: OptionReader<'_>) -> Result<(Op
         let problem = Problem::of_field(Code::InvalidField, &field.name, detail);
         return Err(problem.at(source.place_of(field.value.get())));
     }
-    let documents = source.value::<Vec<&RawValue>>(&many)?.into_iter();
-    let documents = documents.map(|value| match source.object(value.get(), "a document") {
+    let documents = source.value::<Vec<&RawValue>>(&many)?;
+    if documents.len() > max_documents {
+        let detail = format!(
+            "{} documents are more than the {max_documents} that this service takes in one body; send a stream of \
+             lines (application/x-ndjson), whose length is unlimited, or several requests",
+            documents.len()
+        );
+        return Err(Problem::of_field(Code::TooManyDocuments, "documents", detail));
+    }
+    let documents = documents.into_iter().map(|value| match source.object(value.get(), "a document") {
         Ok(fields) => document(source, fields, options.include_text, Strict::Yes),
         Err(problem) => Err(BadDocument { id: None, problem }),
     });
@@ -179,9 +194,9 @@ impl Document {
                 let mentions = record::mentions(&self.text, &mentions, options.offsets);
                 Ok(Annotated { echo: self.echo, mentions })
             }
-            Err(_) => {
+            Err(failure) => {
                 let id = self.echo.into_iter().find(|(name, _)| name == "id").map(|(_, id)| id);
-                Err(BadDocument { id, problem: Problem::model_failed() })
+                Err(BadDocument { id, problem: failure.into() })
             }
         }
     }

@@ -11,14 +11,15 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use common::Fake;
-use dateline_server::{ServerConfig, router};
+use dateline_server::{Limits, ServerConfig, router};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::StreamExt;
 use tower::ServiceExt;
 
 fn app() -> Router {
-    router(Fake::new(), &ServerConfig { max_body_bytes: 2000, ..ServerConfig::default() }).unwrap()
+    let limits = Limits { max_body_bytes: 2000, max_documents: 8, ..Limits::default() };
+    router(Fake::with_gate(|| {}).engine(), &ServerConfig { limits, ..ServerConfig::default() }).unwrap()
 }
 
 fn post(path: &str, kind: Option<&str>, body: impl Into<Body>) -> Request<Body> {
@@ -139,6 +140,9 @@ async fn every_mistake_is_named() {
         ("{\"documents\": {}}", 422, "invalid_field", Some("documents")),
         ("{\"text\": \"FAIL\"}", 500, "model_failed", None),
         ("{\"text\": \"PANIC\"}", 500, "model_failed", None),
+        ("{\"text\": \"PANIC WHILE READ\"}", 500, "model_failed", None),
+        ("{\"text\": \"a\", \"model\": \"other\"}", 422, "invalid_field", Some("model")),
+        ("{\"documents\": [1,2,3,4,5,6,7,8,9]}", 413, "too_many_documents", Some("documents")),
     ] {
         let (got, problem) = send_json(body).await;
         assert_eq!((got.as_u16(), problem["code"].as_str()), (status, Some(code)), "{body}: {problem}");
@@ -189,7 +193,7 @@ async fn a_bad_document_stands_beside_the_good_ones() {
 
     let (status, answer) = send_json(r#"{"documents": []}"#).await;
     assert_eq!((status, &answer["documents"], &answer["errors"]), (StatusCode::OK, &json!([]), &json!([])));
-    let (status, _) = send_json(r#"{"documents": [{"text": "FAIL"}, {"text": "PANIC"}]}"#).await;
+    let (status, _) = send_json(r#"{"documents": [{"text": "FAIL"}, {"text": "PANIC WHILE READ"}]}"#).await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
 }
 
@@ -207,7 +211,7 @@ async fn a_body_over_the_limit_is_told_the_limit() {
 #[tokio::test]
 async fn lines_are_answered_in_order_wherever_they_are_cut() {
     let body: &[u8] = "{\"text\":\"Kyiv\",\"id\":7,\"by\":[1,\"🚀\"],\"mentions\":[]}\r\n\n\
-        {\"text\":5}\n\n{\"id\":\"bad\"\n\u{feff}{\"id\":\"x\",\"text\":\"PANIC\"}\n{\"text\":\"🚀 Kyiv\"}"
+        {\"text\":5}\n\n{\"id\":\"bad\"\n\u{feff}{\"id\":\"x\",\"text\":\"FAIL\"}\n{\"text\":\"🚀 Kyiv\"}"
         .as_bytes();
     let whole = send_lines("/v1/annotate?offsets=utf16", vec![body]).await;
     assert_eq!(whole.len(), 5, "{whole:?}");

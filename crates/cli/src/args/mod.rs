@@ -3,19 +3,25 @@
 
 mod annotate;
 mod eval;
+mod keys;
 mod model;
 mod serve;
 mod train;
 
-use clap::{Args, Parser, Subcommand, ValueHint};
+use std::env;
+use std::ffi::OsStr;
 use std::path::PathBuf;
+
+use clap::builder::Resettable;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
 use crate::terminal::Color;
 
 pub(crate) use annotate::{AnnotateArgs, AnnotateConfig};
 pub(crate) use eval::{EvalArgs, EvalConfig};
+pub(crate) use keys::KeysCommand;
 pub(crate) use model::ModelArgs;
-pub(crate) use serve::{ServeArgs, ServeConfig};
+pub(crate) use serve::{ServeArgs, ServeConfig, ServeTask, unknown_variables};
 pub(crate) use train::{TrainArgs, TrainConfig};
 
 const AFTER_HELP: &str = "\
@@ -40,6 +46,24 @@ pub(crate) struct Cli {
     pub(crate) color: Color,
 }
 
+impl Cli {
+    /// What this process was given. Does not return if that is wrong or a question about the command itself.
+    pub(crate) fn of_this_process() -> Self {
+        let is_empty = |name: &OsStr| env::var_os(name).is_some_and(|value| value.is_empty());
+        let mut command = without_variables(Self::command(), &is_empty);
+        let matches = command.get_matches_mut();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+}
+
+/// `command`, deaf to the variables of which `ignored` holds. A variable that is set to nothing is how a shell, or a file
+/// of variables for a container, says that it is not set; clap would take it for a value, and for a wrong one.
+fn without_variables(command: clap::Command, ignored: &dyn Fn(&OsStr) -> bool) -> clap::Command {
+    command
+        .mut_args(|arg| if arg.get_env().is_some_and(ignored) { arg.env(Resettable::Reset) } else { arg })
+        .mut_subcommands(|sub| without_variables(sub, ignored))
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -49,6 +73,9 @@ pub(crate) enum Command {
     /// Serve the same over HTTP, with a page to try it.
     #[command(after_help = serve::AFTER_HELP)]
     Serve(Box<ServeArgs>),
+    /// Make, list and remove the API keys of a service.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Measure a model on labelled texts: precision, recall, F1 and calibration.
     #[command(after_help = eval::AFTER_HELP)]
     Eval(Box<EvalArgs>),
@@ -116,8 +143,6 @@ pub(crate) struct ManArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

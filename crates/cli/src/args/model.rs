@@ -40,12 +40,7 @@ impl ModelArgs {
 
     fn resolve_in(self, places: &Places) -> Result<ModelChoice, Failure> {
         let located = locate(self.model.as_deref(), places)?;
-        if self.revision.is_some() && !matches!(located, Located::Hub(_)) {
-            return Err(Failure::Usage(format!(
-                "--revision goes with a model on a hub, and this one is {located}: leave it out, or name an id like \
-                 owner/name with --model"
-            )));
-        }
+        check_revision(self.revision.as_deref(), &[&located])?;
         let defaults = RunOptions::default();
         Ok(ModelChoice {
             located,
@@ -56,6 +51,28 @@ impl ModelArgs {
                 max_batch_tokens: self.batch_tokens.map_or(defaults.max_batch_tokens, NonZeroUsize::get),
             },
         })
+    }
+}
+
+/// Checks that there is one model that `revision` can be meant for.
+pub(super) fn check_revision(revision: Option<&str>, models: &[&Located]) -> Result<(), Failure> {
+    let on_hub = models.iter().filter(|located| matches!(located, Located::Hub(_))).count();
+    match (revision, on_hub, models) {
+        (None, ..) | (Some(_), 1, _) => Ok(()),
+        (Some(_), 0, [only]) => Err(Failure::Usage(format!(
+            "--revision goes with a model on a hub, and this one is {only}: leave it out, or name an id like \
+             owner/name with --model"
+        ))),
+        (Some(_), 0, _) => Err(Failure::Usage(
+            "--revision goes with a model on a hub, and none of these is: leave it out, or name an id like owner/name \
+             with --model"
+                .to_owned(),
+        )),
+        (Some(_), _, _) => Err(Failure::Usage(
+            "--revision goes with one model on a hub, and there is more than one: fetch them first, and name their \
+             folders with --model"
+                .to_owned(),
+        )),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod annotate;
 mod eval;
+mod keys;
 mod manual;
 mod models;
 mod serve;
@@ -15,6 +16,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Annotate(args) => annotate::run(args.resolve()?),
         Command::Serve(args) => serve::run(args.resolve()?),
+        Command::Keys(command) => keys::run(command),
         Command::Eval(args) => eval::run(args.resolve()?),
         Command::Train(args) => train::run(args.resolve()?),
         Command::Models(command) => models::run(command),

@@ -34,6 +34,21 @@ impl fmt::Display for Located {
     }
 }
 
+impl Located {
+    /// The model's own name: its folder's, its id on the hub, or the default model's.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Folder(folder) => {
+                let full = folder.canonicalize().unwrap_or_else(|_| folder.clone());
+                full.file_name()
+                    .map_or_else(|| folder.display().to_string(), |name| name.to_string_lossy().into_owned())
+            }
+            Self::Hub(id) => id.clone(),
+            Self::Embedded => DEFAULT_MODEL.to_owned(),
+        }
+    }
+}
+
 /// Where models are looked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Places {

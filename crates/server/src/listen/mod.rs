@@ -36,8 +36,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// How the service listens.
 #[derive(Clone, Debug)]
 pub(crate) struct ListenOptions {
-    /// The certificate to load with [`Tls::load`]; [`run`] takes it loaded, so that its owner can reload it.
-    pub(crate) tls: Option<TlsFiles>,
     /// How many connections are open at once, at least 1; more wait in the system's backlog until one ends. Idle
     /// kept-alive ones count, for up to `header_timeout`.
     pub(crate) max_connections: usize,

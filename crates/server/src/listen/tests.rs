@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
-use super::{ListenError, ListenOptions, Tls, run};
+use super::{ListenError, ListenOptions, Tls, TlsFiles, run};
 
 /// For a limit that is to be reached.
 const SHORT: Duration = Duration::from_millis(50);
@@ -52,10 +52,14 @@ impl Running {
 }
 
 fn options() -> ListenOptions {
-    ListenOptions { tls: None, max_connections: 100, header_timeout: LONG, write_timeout: LONG, drain_timeout: LONG }
+    ListenOptions { max_connections: 100, header_timeout: LONG, write_timeout: LONG, drain_timeout: LONG }
 }
 
 fn start(options: ListenOptions) -> Running {
+    start_with(options, None)
+}
+
+fn start_with(options: ListenOptions, files: Option<&TlsFiles>) -> Running {
     let gate = Arc::new(Gate { reached: Semaphore::new(0), open: Semaphore::new(0) });
     let before = Arc::clone(&gate);
     let passing = || async move {
@@ -70,7 +74,7 @@ fn start(options: ListenOptions) -> Running {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopping) = watch::channel(false);
-    let tls = options.tls.as_ref().map(|files| Tls::load(files).unwrap());
+    let tls = files.map(|files| Tls::load(files).unwrap());
     let server = tokio::spawn(run(listener, router, options, tls.clone(), stopping));
     Running { address, gate, tls, stop, server }
 }

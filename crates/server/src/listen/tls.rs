@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use super::ListenError;
 
 /// PEM files of the certificate chain and its private key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The certificate of the service first, then those that lead to its authority.
     pub certificate: PathBuf,

@@ -1,40 +1,86 @@
-//! A model of a few lines.
+//! A model of a few lines, behind a real engine.
 
-use dateline_server::{Annotate, AnnotateError};
+use dateline_engine::{Engine, EngineModel, EngineOptions, Model, ModelFailure, Piece};
+use dateline_model::PackedBatch;
 use dateline_text::{Label, Mention, Span};
 
-/// Marks every "Kyiv" as a place, half as sure of each; fails and panics when told to.
+/// Marks every "Kyiv" as a place, half as sure of each. A text that says so fails or panics, in the encoder or while it
+/// is read.
 pub(crate) struct Fake {
     labels: Vec<Label>,
+    before: Box<dyn Fn() + Send + Sync>,
 }
+
+const FAILS: u32 = 1;
+const PANICS: u32 = 2;
 
 impl Fake {
-    pub(crate) fn new() -> Self {
-        Self { labels: ["PLACE", "UNIT"].map(Label::new).to_vec() }
+    /// With `before` called before every batch.
+    pub(crate) fn with_gate(before: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { labels: ["PLACE", "UNIT"].map(Label::new).to_vec(), before: Box::new(before) }
+    }
+
+    /// An engine with this model, under the name `fake`.
+    pub(crate) fn engine(self) -> Engine {
+        let models = vec![EngineModel { name: "fake".to_owned(), replicas: vec![self] }];
+        Engine::start(models, EngineOptions::default()).unwrap()
     }
 }
 
-impl Annotate for Fake {
-    fn model(&self) -> &str {
-        "fake"
-    }
+impl Model for Fake {
+    type Reading = String;
 
     fn labels(&self) -> &[Label] {
         &self.labels
     }
 
-    fn annotate_all(&self, texts: &[&str]) -> Result<Vec<Vec<Mention>>, AnnotateError> {
-        if texts.iter().any(|text| text.contains("FAIL")) {
+    fn describe(&self) -> (&str, usize) {
+        ("Fake", 100)
+    }
+
+    fn read(&self, text: &str) -> Result<String, ModelFailure> {
+        assert!(!text.contains("PANIC WHILE READ"), "told to panic");
+        Ok(text.to_owned())
+    }
+
+    fn windows(&self, _: &String) -> Vec<usize> {
+        vec![1]
+    }
+
+    fn pack(&self, reading: &String, _: usize, batch: &mut PackedBatch) {
+        let id = if reading.contains("FAIL") {
+            FAILS
+        } else if reading.contains("PANIC") {
+            PANICS
+        } else {
+            0
+        };
+        batch.push(&[id], &[0]);
+    }
+
+    fn encode(&self, batch: &PackedBatch, _: &(dyn Fn() + Sync)) -> Result<Vec<f32>, ModelFailure> {
+        (self.before)();
+        if batch.token_ids.contains(&FAILS) {
             return Err("told to fail".into());
         }
-        assert!(!texts.iter().any(|text| text.contains("PANIC")), "told to panic");
-        let mentions = |text: &str| {
-            let found = text.match_indices("Kyiv").enumerate();
-            let mention = |(n, (start, _))| {
-                Mention::new(Span::new(start, start + 4), Label::new("PLACE"), 1.0 / f32::from(1_u8 << n))
-            };
-            found.map(mention).collect()
+        assert!(!batch.token_ids.contains(&PANICS), "told to panic");
+        Ok(vec![0.0; batch.tokens()])
+    }
+
+    fn place(&self, _: &mut String, _: usize, _: &[f32], _: usize) {}
+
+    fn mentions(&self, _: &String, text: &str) -> Vec<Mention> {
+        let found = text.match_indices("Kyiv").enumerate();
+        let mention = |(n, (start, _))| {
+            Mention::new(Span::new(start, start + 4), Label::new("PLACE"), 1.0 / f32::from(1_u8 << n))
         };
-        Ok(texts.iter().map(|text| mentions(text)).collect())
+        found.map(mention).collect()
+    }
+
+    fn pieces(&self, text: &str) -> Result<Vec<Piece>, ModelFailure> {
+        let letters = text.char_indices();
+        let piece =
+            |(start, c): (usize, char)| Piece { token: c.to_string(), span: Span::new(start, start + c.len_utf8()) };
+        Ok(letters.map(piece).collect())
     }
 }

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{LARGE, Running, SHORT, answer, ask, options, rest, start, within};
+use super::{LARGE, Running, SHORT, answer, ask, options, rest, start_with, within};
 use crate::listen::{ListenError, ListenOptions, Tls, TlsFiles};
 
 fn pair() -> CertifiedKey<KeyPair> {
@@ -60,7 +60,7 @@ async fn answers_over_both_versions() {
     let files = files(&folder);
     let pair = pair();
     write(&files, &pair);
-    let running = start(ListenOptions { tls: Some(files), ..options() });
+    let running = start_with(options(), Some(&files));
     for version in [&version::TLS12, &version::TLS13] {
         let mut client = shake(&running, &[&pair], version).await;
         assert_eq!(client.get_ref().1.protocol_version(), Some(version.version));
@@ -77,7 +77,7 @@ async fn a_peer_that_takes_nothing_is_cut_off_below_tls_too() {
     let files = files(&folder);
     let pair = pair();
     write(&files, &pair);
-    let running = start(ListenOptions { tls: Some(files), write_timeout: SHORT, ..options() });
+    let running = start_with(ListenOptions { write_timeout: SHORT, ..options() }, Some(&files));
     let mut deaf = shake(&running, &[&pair], &version::TLS13).await;
     ask(&mut deaf, "/large").await;
     // One byte, so that the request is in flight when the stop comes.
@@ -92,12 +92,11 @@ async fn a_handshake_that_does_not_come_is_cut_off() {
     let folder = tempfile::tempdir().unwrap();
     let files = files(&folder);
     write(&files, &pair());
-    let options = ListenOptions { tls: Some(files), ..options() };
-    let running = start(ListenOptions { header_timeout: SHORT, ..options.clone() });
+    let running = start_with(ListenOptions { header_timeout: SHORT, ..options() }, Some(&files));
     assert_eq!(rest(&mut running.connect().await).await, b"");
     running.stopped().await.unwrap();
 
-    let running = start(options);
+    let running = start_with(options(), Some(&files));
     let mut silent = running.connect().await;
     running.stopped().await.unwrap();
     assert_eq!(rest(&mut silent).await, b"");
@@ -109,7 +108,7 @@ async fn a_reload_shows_the_new_certificate_and_a_broken_one_keeps_the_old() {
     let files = files(&folder);
     let (old, new) = (pair(), pair());
     write(&files, &old);
-    let running = start(ListenOptions { tls: Some(files.clone()), ..options() });
+    let running = start_with(options(), Some(&files));
     let tls = running.tls.clone().unwrap();
     let both = [&old, &new];
     let mut before = shake(&running, &both, &version::TLS13).await;

@@ -1,0 +1,77 @@
+//! Variables that look like settings and are none. A slip such as `DATELINE_KEY=keys.toml` would otherwise be silently
+//! without effect; yet it is only warned of, because orchestrators put variables of the service's name there themselves.
+
+use std::collections::BTreeSet;
+
+use clap::CommandFactory;
+
+use crate::args::Cli;
+
+const PREFIX: &str = "DATELINE_";
+/// Variables that no argument names.
+const OTHERS: [&str; 1] = ["DATELINE_MODELS"];
+
+/// A warning for each of the variables `names` that starts as the command's own do and is none of them.
+pub(crate) fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut known: BTreeSet<String> = OTHERS.map(str::to_owned).into();
+    collect(&Cli::command(), &mut known);
+    let suspicious = |name: &String| name.starts_with(PREFIX) && !known.contains(name) && !is_injected(name);
+    let warning = |name: String| {
+        let nearest = known.iter().min_by_key(|known| distance(known, &name)).expect("there are settings");
+        format!("the environment variable {name} means nothing to dateline; the nearest that does is {nearest}")
+    };
+    names.into_iter().filter(suspicious).map(warning).collect()
+}
+
+fn collect(command: &clap::Command, known: &mut BTreeSet<String>) {
+    known.extend(command.get_arguments().filter_map(|arg| Some(arg.get_env()?.to_string_lossy().into_owned())));
+    command.get_subcommands().for_each(|sub| collect(sub, known));
+}
+
+/// Whether an orchestrator sets such a variable in every container for a service called `dateline…`.
+fn is_injected(name: &str) -> bool {
+    name.contains("_SERVICE_") || name.ends_with("_PORT") || name.contains("_PORT_")
+}
+
+/// How many letters must be added, removed or changed to make `b` of `a` (Levenshtein's distance).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let changed = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warnings(names: &[&str]) -> Vec<String> {
+        unknown_variables(names.iter().map(|&name| name.to_owned()))
+    }
+
+    #[test]
+    fn a_slip_is_told_with_what_was_meant() {
+        let [warning] = &warnings(&["DATELINE_MAX_BODYS"])[..] else { panic!("not one warning") };
+        assert!(warning.contains("DATELINE_MAX_BODYS") && warning.ends_with("is DATELINE_MAX_BODY"), "{warning}");
+        assert!(warnings(&["DATELINE_KEY"])[0].ends_with("is DATELINE_KEYS"));
+    }
+
+    #[test]
+    fn what_is_known_or_injected_or_not_ours_is_no_slip() {
+        let names = ["DATELINE_MODELS", "DATELINE_MODEL", "DATELINE_CONFIG", "DATELINE_SERVICE_HOST", "DATELINE_PORT"];
+        assert!(warnings(&names).is_empty());
+        assert!(warnings(&["DATELINE_PORT_8080_TCP_ADDR", "DATELINE_API_SERVICE_PORT_HTTP", "PATH"]).is_empty());
+    }
+
+    #[test]
+    fn distances() {
+        assert_eq!([("", "abc"), ("abc", "abc"), ("kitten", "sitting")].map(|(a, b)| distance(a, b)), [3, 0, 3]);
+    }
+}

@@ -1,0 +1,74 @@
+//! For whoever starts, stops and watches the service: live, ready, metrics. Live says that the process answers at all;
+//! ready that it can annotate. A device that is started again, or a shutdown that has begun, makes it live but not ready.
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router, routing};
+use dateline_engine::DeviceState;
+use serde::Serialize;
+
+use crate::app::App;
+use crate::problem::{self, Code, Problem};
+
+/// The routes that probes ask, none of which needs a key.
+pub(crate) fn routes() -> Router<App> {
+    Router::new().route("/health/live", routing::get(live)).route("/health/ready", routing::get(ready))
+}
+
+#[derive(Serialize)]
+struct Live {
+    status: &'static str,
+}
+
+#[derive(Serialize)]
+struct Ready<'a> {
+    status: &'static str,
+    devices: Vec<Device>,
+    models: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Device {
+    device: String,
+    state: &'static str,
+}
+
+async fn live() -> Response {
+    fresh(Json(Live { status: "live" }))
+}
+
+async fn ready(State(app): State<App>) -> Result<Response, Problem> {
+    if app.is_draining() {
+        return Err(problem::draining());
+    }
+    let devices: Vec<Device> = app
+        .engine()
+        .devices()
+        .into_iter()
+        .map(|status| Device {
+            device: status.device,
+            state: match status.state {
+                DeviceState::Starting => "starting",
+                DeviceState::Ready => "ready",
+                DeviceState::Restarting => "restarting",
+            },
+        })
+        .collect();
+    if let Some(device) = devices.iter().find(|device| device.state != "ready") {
+        let detail = format!("the device {} is {}; ask again soon", device.device, device.state);
+        return Err(Problem::new(Code::NotReady, detail).retry_after(1));
+    }
+    let models = app.engine().models().iter().map(|model| model.name.as_str()).collect();
+    Ok(fresh(Json(Ready { status: "ready", devices, models })))
+}
+
+/// All that is counted, as OpenMetrics text.
+pub(crate) async fn metrics(State(app): State<App>) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    fresh(([(header::CONTENT_TYPE, kind)], app.metrics().text()))
+}
+
+fn fresh(response: impl IntoResponse) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], response).into_response()
+}
