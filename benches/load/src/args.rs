@@ -81,15 +81,18 @@ pub(crate) struct ThroughputArgs {
     /// How often both are measured.
     #[arg(long, default_value_t = 5)]
     pub(crate) rounds: usize,
-    /// Seconds of each measurement.
+    /// Seconds of each measurement; what is under way then is finished and counted.
     #[arg(long, default_value_t = 10.0)]
     pub(crate) seconds: f64,
     /// NDJSON streams at once.
     #[arg(long, default_value_t = 1)]
     pub(crate) streams: usize,
     /// KiB of text that each stream may have sent and not yet been answered.
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 64)]
     pub(crate) in_flight: usize,
+    /// Texts that the bare model is given at once.
+    #[arg(long, default_value_t = 16)]
+    pub(crate) batch: usize,
     /// Fail if the median ratio is lower.
     #[arg(long)]
     pub(crate) at_least: Option<f64>,
@@ -105,6 +108,9 @@ pub(crate) struct LatencyArgs {
     /// Requests of each measurement.
     #[arg(long, default_value_t = 200)]
     pub(crate) requests: usize,
+    /// Seconds after which a measurement ends with fewer.
+    #[arg(long, default_value_t = 180)]
+    pub(crate) seconds: u64,
     /// Words of a single request.
     #[arg(long, default_value_t = 60)]
     pub(crate) single_words: usize,
@@ -148,6 +154,9 @@ pub(crate) struct HostileArgs {
     /// Seconds after which the service must have cut off whoever is slow or silent.
     #[arg(long, default_value_t = 90)]
     pub(crate) patience: u64,
+    /// Seconds in which an honest request must be answered meanwhile.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) within: u64,
     /// How much the service's memory may grow over its start, in MiB.
     #[arg(long, default_value_t = 512)]
     pub(crate) growth: u64,
@@ -184,6 +193,6 @@ pub(crate) struct BareArgs {
     #[command(flatten)]
     pub(crate) texts: TextArgs,
     /// Texts that the model is given at once.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 16)]
     pub(crate) batch: usize,
 }

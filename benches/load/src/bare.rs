@@ -5,6 +5,7 @@
 //! what it did in that time.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -82,10 +83,11 @@ pub(crate) struct Bare {
 
 impl Bare {
     /// Starts the process with `model` and the same texts, and waits until they are loaded.
-    pub(crate) fn start(model: &std::path::Path, texts: &TextArgs) -> Result<Self, Failure> {
+    pub(crate) fn start(model: &Path, texts: &TextArgs, batch: usize) -> Result<Self, Failure> {
         let broken = |error: std::io::Error| Failure::Bare(error.to_string());
         let mut command = Command::new(std::env::current_exe().map_err(broken)?);
         command.arg("bare").arg("--model").arg(model);
+        command.args(["--batch", &batch.to_string()]);
         command.args(["--documents", &texts.documents.to_string(), "--words", &texts.words.to_string()]);
         if let Some(file) = &texts.texts {
             command.arg("--texts").arg(file);

@@ -17,7 +17,7 @@ use crate::response::{Head, ResponseReader};
 /// The longest answer that is kept.
 const MOST_BYTES: usize = 512 << 20;
 /// How long an answer may take before it counts as none.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Where requests go.
 #[derive(Clone, Debug)]

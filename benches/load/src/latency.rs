@@ -17,9 +17,9 @@ use crate::stats::percentile;
 use crate::texts::{story, texts};
 
 /// Answers of each bulk stream that are waited for before the service counts as busy.
-const BUSY_AFTER: u64 = 40;
+const BUSY_AFTER: u64 = 16;
 /// How long that may take.
-const BUSY_WITHIN: Duration = Duration::from_secs(60);
+const BUSY_WITHIN: Duration = Duration::from_secs(120);
 
 /// Measures both and prints the table.
 pub(crate) async fn run(args: &LatencyArgs) -> Result<bool, Failure> {
@@ -31,8 +31,10 @@ pub(crate) async fn run(args: &LatencyArgs) -> Result<bool, Failure> {
         args.requests, args.single_words, args.pause, args.streams, args.texts.words
     ));
     let warm_up = 20.min(args.requests);
-    measure(&server.target, &requests, warm_up, 0).await?;
-    let idle = measure(&server.target, &requests, args.requests, args.pause).await?;
+    let most = Duration::from_secs(args.seconds);
+    measure(&server.target, requests.iter().cycle().take(warm_up), Duration::ZERO, most).await?;
+    let (requests, pause) = (requests.iter().cycle().take(args.requests), Duration::from_millis(args.pause));
+    let idle = measure(&server.target, requests.clone(), pause, most).await?;
 
     let mut bulk_texts = texts(&args.texts)?;
     if args.texts.texts.is_none() {
@@ -52,7 +54,7 @@ pub(crate) async fn run(args: &LatencyArgs) -> Result<bool, Failure> {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let (before, start) = (answered.load(Ordering::Relaxed), Instant::now());
-    let busy = measure(&server.target, &requests, args.requests, args.pause).await?;
+    let busy = measure(&server.target, requests, pause, most).await?;
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 answers")]
     let bulk_speed = (answered.load(Ordering::Relaxed) - before) as f64 / start.elapsed().as_secs_f64();
     if let Some(ended) = streams.try_join_next() {
@@ -61,13 +63,14 @@ pub(crate) async fn run(args: &LatencyArgs) -> Result<bool, Failure> {
     streams.shutdown().await;
 
     let percents = [50.0, 95.0, 99.0, 100.0];
+    let numbers = [idle.len(), busy.len()];
     let [idle, busy] = [&idle, &busy].map(|times| percents.map(|percent| percentile(times, percent)));
-    let row = |name: &str, times: [f64; 4]| {
+    let row = |name: &str, number: usize, times: [f64; 4]| {
         let cells = times.map(|time| format!("{time:.1}"));
-        std::iter::once(name.to_owned()).chain(cells).collect::<Vec<_>>()
+        [name.to_owned(), number.to_string()].into_iter().chain(cells).collect::<Vec<_>>()
     };
-    let rows = [row("nothing else", idle), row("under bulk load", busy)];
-    say(table(&["the service does", "p50, ms", "p95, ms", "p99, ms", "longest, ms"], &rows));
+    let rows = [row("nothing else", numbers[0], idle), row("bulk", numbers[1], busy)];
+    say(table(&["the service does", "requests", "p50, ms", "p95, ms", "p99, ms", "longest, ms"], &rows));
     say(format_args!("\np99 under load / p99 without: {:.2}", busy[2] / idle[2]));
     say(format_args!("p99 under load / p50 without: {:.2}", busy[2] / idle[0]));
     say(format_args!("the bulk went on at {bulk_speed:.1} texts/s meanwhile"));
@@ -79,11 +82,20 @@ pub(crate) async fn run(args: &LatencyArgs) -> Result<bool, Failure> {
     Ok(quick)
 }
 
-/// The times of requests in milliseconds, asked one after the other over one connection.
-async fn measure(target: &Target, requests: &[Vec<u8>], number: usize, pause: u64) -> Result<Vec<f64>, Failure> {
+/// The times of requests in milliseconds, asked one after the other over one connection until `most` is over.
+async fn measure(
+    target: &Target,
+    requests: impl Iterator<Item = &Vec<u8>>,
+    pause: Duration,
+    most: Duration,
+) -> Result<Vec<f64>, Failure> {
     let mut connection = KeptAlive::new(target.clone());
-    let mut times = Vec::with_capacity(number);
-    for request in requests.iter().cycle().take(number) {
+    let mut times = Vec::new();
+    let begun = Instant::now();
+    for request in requests {
+        if begun.elapsed() > most {
+            break;
+        }
         let start = Instant::now();
         let answer = connection.ask(request).await.map_err(Failure::io("a single request"))?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
@@ -91,7 +103,7 @@ async fn measure(target: &Target, requests: &[Vec<u8>], number: usize, pause: u6
             let fault = std::io::Error::other(format!("answered with {}", answer.summary()));
             return Err(Failure::io("a single request")(fault));
         }
-        tokio::time::sleep(Duration::from_millis(pause)).await;
+        tokio::time::sleep(pause).await;
     }
     Ok(times)
 }

@@ -28,7 +28,7 @@ struct Counted {
 /// Measures both and prints the table.
 pub(crate) async fn run(args: &ThroughputArgs) -> Result<bool, Failure> {
     let texts = texts::texts(&args.texts)?;
-    let mut bare = Bare::start(&args.server.model, &args.texts)?;
+    let mut bare = Bare::start(&args.server.model, &args.texts, args.batch)?;
     let counted = Arc::new(Counted { lines: Lines::new(&texts), tokens: bare.tokens.clone() });
     let server = Server::start(&args.server)?;
     let time = Duration::from_secs_f64(args.seconds);

@@ -37,21 +37,25 @@ pub(super) async fn json(abuse: &Abuse) -> Verdict {
         bodies.push(body[..place].to_vec());
     }
     let mut connection = KeptAlive::new(abuse.target.clone());
-    let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
+    let mut statuses: BTreeMap<String, usize> = BTreeMap::new();
     for (index, body) in bodies.iter().enumerate() {
         let wrong = |what: String| Wrong::Broken(format!("{what} for {:?}", String::from_utf8_lossy(body)));
         let request = abuse.target.post("", "application/json", body);
         let answer = connection.ask(&request).await.map_err(|error| wrong(error.to_string()))?;
         let status = answer.head.status;
-        *statuses.entry(status).or_default() += 1;
+        *statuses.entry(status.to_string()).or_default() += 1;
         // The first body is the one without a fault.
         let expected = if index == 0 { status == 200 } else { ALLOWED.contains(&status) };
         if !expected || (status != 200 && !is_problem(&answer)) {
             return Err(wrong(format!("{}: {}", answer.summary(), String::from_utf8_lossy(&answer.body))));
         }
     }
-    let counts: Vec<String> = statuses.iter().map(|(status, times)| format!("{times} x {status}")).collect();
-    Ok(format!("{} bodies: {}", bodies.len(), counts.join(", ")))
+    Ok(format!("{} bodies: {}", bodies.len(), counted(&statuses)))
+}
+
+/// How often each thing was seen.
+fn counted(seen: &BTreeMap<String, usize>) -> String {
+    seen.iter().map(|(what, times)| format!("{times} x {what}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether an answer is a problem detail that says what and where.
@@ -105,23 +109,22 @@ pub(super) async fn garbage(abuse: &Abuse) -> Verdict {
         ),
         ("a chunk of no size", [post("Transfer-Encoding: chunked\r\n"), b"-5\r\nabc\r\n".to_vec()].concat()),
     ];
-    let mut seen = Vec::new();
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for (name, sample) in &samples {
         let mut connection = Connection::open(&abuse.target).await?;
         let work = connection.exchange(async |writer| {
             writer.write_all(sample).await?;
             writer.shutdown().await
         });
-        match timeout(abuse.patience, work).await {
-            Ok(Ok(answer)) if (400..500).contains(&answer.head.status) => seen.push(answer.head.status.to_string()),
+        let end = match timeout(abuse.patience, work).await {
+            Ok(Ok(answer)) if (400..500).contains(&answer.head.status) => answer.head.status.to_string(),
             Ok(Ok(answer)) => return Err(Wrong::Broken(format!("{name}: {}", answer.summary()))),
-            Ok(Err(_)) => seen.push("closed".to_owned()),
+            Ok(Err(_)) => "closed".to_owned(),
             Err(_) => return Err(Wrong::Broken(format!("{name}: neither answered nor closed"))),
-        }
+        };
+        *seen.entry(end).or_default() += 1;
     }
-    let names = samples.iter().map(|(name, _)| *name);
-    let seen: Vec<String> = names.zip(&seen).map(|(name, seen)| format!("{name} {seen}")).collect();
-    Ok(seen.join(", "))
+    Ok(counted(&seen))
 }
 
 /// A header of a MiB, and ten thousand headers.

@@ -21,8 +21,6 @@ use crate::server::Server;
 
 /// How long a case may take beyond the time in which slow clients are to be cut off.
 const CASE: Duration = Duration::from_secs(300);
-/// How long a request of someone else may take meanwhile.
-const OTHERS: Duration = Duration::from_secs(10);
 /// How often someone else asks.
 const OTHERS_PAUSE: Duration = Duration::from_millis(500);
 
@@ -93,6 +91,8 @@ struct Abuse {
     target: Target,
     /// When whoever is slow or silent must have been cut off.
     patience: Duration,
+    /// How long a request of someone else may take meanwhile.
+    within: Duration,
     connections: usize,
     /// Bytes of what is huge.
     huge: u64,
@@ -158,18 +158,18 @@ impl Abuse {
     async fn honest(&self) -> Result<Duration, Wrong> {
         let asked = Instant::now();
         let request = self.target.single("Maria Kovalenko told reporters in Kharkiv that the work would go on.");
-        let answer = tokio::time::timeout(OTHERS, self.target.ask(&request)).await;
+        let answer = tokio::time::timeout(self.within, self.target.ask(&request)).await;
         match answer {
             Ok(Ok(answer)) if answer.head.status == 200 => Ok(asked.elapsed()),
             Ok(Ok(answer)) => Err(Wrong::Broken(format!("an honest request was answered {}", answer.summary()))),
             Ok(Err(error)) => Err(Wrong::Broken(format!("an honest request: {error}"))),
-            Err(_) => Err(Wrong::Broken(format!("an honest request got no answer for {} s", OTHERS.as_secs()))),
+            Err(_) => Err(Wrong::Broken(format!("an honest request got no answer for {} s", self.within.as_secs()))),
         }
     }
 
     async fn ready(&self) -> bool {
         let request = self.target.get("/health/ready");
-        let answer = tokio::time::timeout(OTHERS, self.target.ask(&request)).await;
+        let answer = tokio::time::timeout(self.within, self.target.ask(&request)).await;
         matches!(answer, Ok(Ok(Answer { head, .. })) if head.status == 200)
     }
 }
@@ -186,6 +186,7 @@ pub(crate) async fn run(args: &HostileArgs) -> Result<bool, Failure> {
     let abuse = Abuse {
         target: server.target.clone(),
         patience: Duration::from_secs(args.patience),
+        within: Duration::from_secs(args.within),
         connections: args.connections,
         huge: args.huge << 20,
     };

@@ -129,7 +129,8 @@ impl Mixture {
                     self.lines.append(first, number, buffer);
                 }
             };
-            match bulk::run(&self.target, Some(256 << 10), line, |_, _| ()).await {
+            let seen = |_: u64, _: &[u8]| self.tally.count("line of a bulk stream", "200");
+            match bulk::run(&self.target, Some(64 << 10), line, seen).await {
                 Ok(report) => {
                     self.tally.count("bulk stream", "200");
                     if let Some(fault) = report.fault() {

@@ -19,8 +19,10 @@ use crate::server::Server;
 use crate::stats::median;
 use clients::{Mixture, Tally};
 
-/// When memory is taken for settled, in minutes; in a short trial, at a fifth of it.
+/// When memory is taken for settled, in minutes; in a trial of less than [`JUDGED`], at a fifth of it.
 const SETTLED: f64 = 2.0;
+/// From how many minutes on memory is judged.
+const JUDGED: f64 = 4.0;
 /// Around that moment, and before the end, memory is the median of so many seconds.
 const AROUND: f64 = 10.0;
 /// What memory at the end may be of that.
@@ -105,7 +107,8 @@ async fn watch(pid: Option<u32>, tally: &Tally, start: Instant, length: Duration
 
 /// Says whether memory has stayed.
 fn verdict(samples: &[Sample], length: f64) -> bool {
-    let early = (SETTLED * 60.0).min(length / 5.0);
+    let judged = length >= JUDGED * 60.0;
+    let early = if judged { SETTLED * 60.0 } else { length / 5.0 };
     let around = |from: f64, to: f64| {
         let within = samples.iter().filter(|sample| (from..=to).contains(&sample.seconds));
         #[expect(clippy::cast_precision_loss, reason = "for a ratio")]
@@ -123,10 +126,12 @@ fn verdict(samples: &[Sample], length: f64) -> bool {
     let rows = [vec![format!("{early:.0} s"), format!("{settled:.1}"), format!("{end:.1}"), format!("{ratio:.3}")]];
     say("");
     say(table(&["settled at", "memory then, MiB", "at the end, MiB", "end / settled"], &rows));
-    if !steady {
+    if !judged {
+        say(format_args!("too short to judge: memory settles within {SETTLED} minutes, and {JUDGED} are needed"));
+    } else if !steady {
         say(format_args!("FAILED: memory at the end must be {} to {} of that", ALLOWED.start(), ALLOWED.end()));
     }
-    steady
+    steady || !judged
 }
 
 fn csv(samples: &[Sample]) -> String {
