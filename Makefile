@@ -3,13 +3,16 @@
 CARGO ?= cargo
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: run test lint lint-deploy fmt bench train install
+.PHONY: run test lint lint-deploy fmt bench load soak hostile stream faults train install
 
 run: ## build and serve the web page and the API with the default model
 	$(CARGO) run --release --bin dateline -- serve --listen $(LISTEN)
 
 test: ## every test: units, properties, parity and end-to-end scenarios
 	$(CARGO) test --workspace
+
+faults: ## what happens when a model thread panics, in a build that can be told to
+	$(CARGO) test -p dateline-cli --features fault-injection --test faults
 
 lint: ## formatting, clippy with warnings as errors, docs, licences
 	$(CARGO) fmt --all --check
@@ -26,6 +29,31 @@ install: ## put dateline, with its model inside, on the PATH
 
 bench: ## training speed of Dateline and of PyTorch, in turn on the same machine (needs BASE, CORPUS and Python)
 	BASE=$(BASE) CORPUS=$(CORPUS) benches/train_speed.sh
+
+# Both the service and the tool that loads it are release builds. ARGS goes to the tool, and what it has after ` -- ` to
+# `dateline serve`; `dateline-load help` says what there is.
+MODEL ?= models/dateline-en-small
+RELEASE = $(or $(CARGO_TARGET_DIR),target)/release
+LOAD = $(RELEASE)/dateline-load
+UNDER_TEST = --program $(RELEASE)/dateline --model $(MODEL)
+
+load: load-tool ## what the service makes of the model's speed, and single requests under bulk load (MODEL, ARGS)
+	$(LOAD) throughput $(UNDER_TEST) $(ARGS)
+	$(LOAD) latency $(UNDER_TEST) $(ARGS)
+
+soak: load-tool ## ten minutes of a saturating mixture, with the service's memory watched
+	$(LOAD) soak --csv $(RELEASE)/soak.csv --svg $(RELEASE)/soak.svg $(UNDER_TEST) $(ARGS)
+
+hostile: load-tool ## slow, huge, broken and rude clients, and what the service does about each
+	$(LOAD) hostile $(UNDER_TEST) $(ARGS)
+
+stream: load-tool ## one NDJSON stream of 5 GB, with the service's memory watched
+	$(LOAD) stream $(UNDER_TEST) $(ARGS)
+
+.PHONY: load-tool
+load-tool:
+	$(CARGO) build --release --bin dateline
+	$(CARGO) build --release -p dateline-load
 
 # The corpora are not part of the project: models/dateline-en-small/MODEL_CARD.md says where each comes from.
 BASE ?= base

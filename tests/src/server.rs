@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use serde_json::Value;
@@ -15,9 +16,16 @@ use crate::Dateline;
 pub struct Server {
     child: Child,
     url: String,
-    said: Vec<String>,
+    heard: Mutex<Heard>,
     agent: Agent,
     listener: Option<JoinHandle<()>>,
+}
+
+/// What the service says on standard error.
+#[derive(Debug)]
+struct Heard {
+    coming: Receiver<String>,
+    lines: Vec<String>,
 }
 
 /// What the service answered.
@@ -75,31 +83,36 @@ impl Server {
             }
         });
         let config = Agent::config_builder().http_status_as_error(false).build();
-        let (url, lines) = (String::new(), Vec::new());
-        let mut server = Self { child, url, said: lines, agent: config.into(), listener: Some(listener) };
-        let rest = server.wait_for("listening on ", &said);
+        let heard = Mutex::new(Heard { coming: said, lines: Vec::new() });
+        let mut server = Self { child, url: String::new(), heard, agent: config.into(), listener: Some(listener) };
+        let rest = server.wait_until_said("listening on ");
         // What follows the address is the log's: in text nothing or fields, in JSON the end of a string.
         server.url = rest.split(|c: char| c == '"' || c.is_whitespace()).next().unwrap_or_default().to_owned();
-        server.wait_for("ready", &said);
+        server.wait_until_said("ready");
         server
     }
 
-    /// What the service said on standard error until it was ready, a line an entry.
+    /// What the service has said on standard error so far, a line an entry, as far as somebody waited for it.
     #[must_use]
-    pub fn said(&self) -> &[String] {
-        &self.said
+    pub fn said(&self) -> Vec<String> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).lines.clone()
     }
 
-    /// Keeps what the service says until a line holds `words`, and gives what follows them in it.
-    fn wait_for(&mut self, words: &str, said: &Receiver<String>) -> String {
-        while let Ok(line) = said.recv() {
+    /// Waits until the service says a line that holds `words`, from what nobody has waited for yet, and gives what
+    /// follows them in it.
+    ///
+    /// # Panics
+    /// If it ends before, with what it said.
+    pub fn wait_until_said(&self, words: &str) -> String {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Ok(line) = heard.coming.recv() {
             let rest = line.split_once(words).map(|(_, rest)| rest.to_owned());
-            self.said.push(line);
+            heard.lines.push(line);
             if let Some(rest) = rest {
                 return rest;
             }
         }
-        panic!("the service ended without saying {words:?}; it said:\n{}", self.said.join("\n"));
+        panic!("the service ended without saying {words:?}; it said:\n{}", heard.lines.join("\n"));
     }
 
     /// The service's address, `http://127.0.0.1:PORT`.
