@@ -77,7 +77,7 @@ fn the_log_is_an_object_a_line() {
     let server = Server::start(&tiny(), &["--log-format", "json"]);
     assert_eq!(server.get("/health/ready").status, 200);
     for line in server.said() {
-        let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let line: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
         for field in ["timestamp", "level", "message"] {
             assert!(line[field].is_string(), "no {field} in {line}");
         }

@@ -10,14 +10,16 @@ use std::{fmt, thread};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use tracing::Dispatch;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::failure::Failure;
 use crate::terminal;
+use crate::traces::{Traces, TracesLayer};
 
 /// How a line of the log looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -45,15 +47,17 @@ pub(crate) fn filter(level: &str) -> Result<EnvFilter, Failure> {
     EnvFilter::builder().parse(level).map_err(|error| refuse(&error))
 }
 
-/// Sends the log of this process to standard error, panics included.
-pub(crate) fn init(format: LogFormat, level: &str) -> Result<(), Failure> {
-    let dispatch = dispatch(format, filter(level)?, terminal::stderr_has_colors(), std::io::stderr);
+/// Sends the log of this process to standard error, panics included, and the spans of requests to the collector at
+/// `traces`, if there is one. What is returned sends the last spans off when it is dropped.
+pub(crate) fn init(format: LogFormat, level: &str, traces: Option<&str>) -> Result<Traces, Failure> {
+    let (traces, layer) = Traces::start(traces)?;
+    let dispatch = dispatch(format, filter(level)?, terminal::stderr_has_colors(), std::io::stderr, layer);
     tracing::dispatcher::set_global_default(dispatch).map_err(Failure::work)?;
     std::panic::set_hook(Box::new(|panic| {
         let thread = thread::current();
         log_panic(thread.name(), panic.location());
     }));
-    Ok(())
+    Ok(traces)
 }
 
 /// Today's date in UTC, as 2026-11-22.
@@ -63,19 +67,22 @@ pub(crate) fn today() -> String {
     now.split('T').next().unwrap_or_default().to_owned()
 }
 
-fn dispatch<W>(format: LogFormat, filter: EnvFilter, colors: bool, writer: W) -> Dispatch
+fn dispatch<W>(format: LogFormat, filter: EnvFilter, colors: bool, writer: W, traces: TracesLayer) -> Dispatch
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let registry = tracing_subscriber::registry().with(traces);
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(colors)
         .with_writer(writer)
         // It would report a standard error that nobody reads on standard error, and panic.
         .log_internal_errors(false);
     match format {
-        LogFormat::Text => Dispatch::new(lines.compact().with_target(false).finish()),
-        LogFormat::Json => Dispatch::new(lines.json().flatten_event(true).with_span_list(false).finish()),
+        LogFormat::Text => Dispatch::new(registry.with(lines.compact().with_target(false).with_filter(filter))),
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true).with_span_list(false);
+            Dispatch::new(registry.with(lines.with_filter(filter)))
+        }
     }
 }
 
@@ -108,7 +115,8 @@ mod tests {
     fn logged(format: LogFormat, level: &str, log: impl FnOnce()) -> Vec<String> {
         let lines = Lines::default();
         let writer = lines.clone();
-        let dispatch = dispatch(format, filter(level).unwrap(), false, move || writer.clone());
+        let dispatch =
+            dispatch(format, filter(level).unwrap(), false, move || writer.clone(), Traces::start(None).unwrap().1);
         tracing::dispatcher::with_default(&dispatch, log);
         let bytes = lines.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()

@@ -15,6 +15,7 @@ mod output;
 mod progress;
 mod queue;
 mod terminal;
+mod traces;
 
 use std::process::ExitCode;
 

@@ -21,11 +21,15 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use tracing::{Instrument, Span};
 
 use crate::access::Caller;
 use crate::app::App;
 use crate::problem::ProblemCode;
 use crate::trace::TraceContext;
+
+/// What stands for the status of a request whose caller left before it was answered, as web servers have it.
+const LEFT: u16 = 499;
 
 tokio::task_local! {
     static REQUEST_ID: String;
@@ -93,31 +97,39 @@ impl HttpMetrics {
 /// Gives a request its id, answers it, and notes what became of it.
 pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
-    let context = TraceContext::of(request.headers());
+    let mut context = TraceContext::of(request.headers());
     let method = known_method(request.method());
     let matched = request.extensions().get::<MatchedPath>();
     let route = matched.map_or("(none)", MatchedPath::as_str).to_owned();
     app.metrics().in_flight.inc();
-    let response = REQUEST_ID.scope(context.request_id.clone(), next.run(request)).await;
-
-    let (mut head, body) = response.into_parts();
-    for (name, value) in [("x-request-id", context.request_id.clone()), ("traceparent", context.traceparent())] {
-        let value = HeaderValue::from_str(&value).expect("ids are plain characters");
-        head.headers.insert(HeaderName::from_static(name), value);
-    }
-    let note = Note {
+    let span = context.span(method, &route);
+    let request_id = context.request_id.clone();
+    // From here on it is noted even if the caller leaves before there is an answer, which drops all of this.
+    let mut note = Note {
         begun,
         method,
         route,
-        status: head.status.as_u16(),
-        code: head.extensions.get::<ProblemCode>().map(|ProblemCode(code)| code.name()),
-        caller: head.extensions.get::<Caller>().and_then(|caller| caller.name().map(str::to_owned)),
+        status: LEFT,
+        code: None,
+        caller: None,
         context,
         bytes: 0,
-        ended: body.is_end_stream(),
+        ended: false,
+        span,
         app,
     };
-    // Whoever wants the whole of a short answer's head, its length included, still gets it.
+    let answering = next.run(request).instrument(note.span.clone());
+    let (mut head, body) = REQUEST_ID.scope(request_id, answering).await.into_parts();
+    for (name, value) in
+        [("x-request-id", note.context.request_id.clone()), ("traceparent", note.context.traceparent())]
+    {
+        let value = HeaderValue::from_str(&value).expect("ids are plain characters");
+        head.headers.insert(HeaderName::from_static(name), value);
+    }
+    note.status = head.status.as_u16();
+    note.code = head.extensions.get::<ProblemCode>().map(|ProblemCode(code)| code.name());
+    note.caller = head.extensions.get::<Caller>().and_then(|caller| caller.name().map(str::to_owned));
+    note.ended = body.is_end_stream();
     Response::from_parts(head, Body::new(Observed { body, note: Mutex::new(note) }))
 }
 
@@ -143,6 +155,7 @@ struct Note {
     context: TraceContext,
     bytes: u64,
     ended: bool,
+    span: Span,
     app: App,
 }
 
@@ -159,6 +172,7 @@ impl Drop for Note {
         if !self.ended {
             metrics.cut_off.inc();
         }
+        self.span.record("http.response.status_code", self.status);
         tracing::info!(
             method = self.method,
             route = self.route,

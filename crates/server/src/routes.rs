@@ -27,12 +27,13 @@ pub(crate) fn router(app: App, cors_origins: &[String]) -> Router {
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
         .route("/metrics", get(health::metrics))
         .route_layer(from_fn_with_state(app.clone(), access::check));
-    let keyed = if cors_origins.is_empty() { keyed } else { keyed.layer(pages_of(cors_origins)) };
     let all = keyed
         .merge(health::routes())
         .merge(page::routes())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found);
+    // Outside of the keys: a browser asks for leave without one, and a page is to read why it was refused.
+    let all = if cors_origins.is_empty() { all } else { all.layer(pages_of(cors_origins)) };
     observed(all, app)
 }
 

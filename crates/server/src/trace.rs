@@ -4,6 +4,8 @@
 //! well formed is replaced, because it ends up in logs and headers.
 
 use axum::http::HeaderMap;
+use tracing::Span;
+use tracing::field::Empty;
 
 /// The longest id that is taken over.
 const LONGEST_ID: usize = 128;
@@ -41,6 +43,46 @@ impl TraceContext {
                 let trace_id = format!("{:032x}", rand::random::<u128>().max(1));
                 Self { request_id, trace_id, span_id, parent_id: None, sampled: false }
             }
+        }
+    }
+
+    /// The span of the request, for a subscriber that makes traces of spans. If it does, this service's part of the
+    /// trace goes by the ids that the subscriber gave it.
+    pub(crate) fn span(&mut self, method: &'static str, route: &str) -> Span {
+        let span = tracing::info_span!(
+            "request",
+            otel.name = format!("{method} {route}"),
+            otel.kind = "server",
+            http.request.method = method,
+            http.route = route,
+            http.response.status_code = Empty,
+            request_id = self.request_id,
+        );
+        #[cfg(feature = "otlp")]
+        self.join(&span);
+        span
+    }
+
+    /// Makes the span a part of the caller's trace, and takes over its ids.
+    #[cfg(feature = "otlp")]
+    fn join(&mut self, span: &Span) {
+        use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
+        use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+        if let Some(parent) = &self.parent_id
+            && let (Ok(trace), Ok(parent)) = (TraceId::from_hex(&self.trace_id), SpanId::from_hex(parent))
+        {
+            let flags = if self.sampled { TraceFlags::SAMPLED } else { TraceFlags::NOT_SAMPLED };
+            let remote = SpanContext::new(trace, parent, flags, true, TraceState::NONE);
+            // It fails only where no subscriber makes traces, and then there is none to join.
+            let _ = span.set_parent(opentelemetry::Context::new().with_remote_span_context(remote));
+        }
+        let context = span.context();
+        let own = context.span().span_context().clone();
+        if own.is_valid() && !own.is_remote() {
+            self.trace_id = own.trace_id().to_string();
+            self.span_id = own.span_id().to_string();
+            self.sampled = own.is_sampled();
         }
     }
 

@@ -28,7 +28,8 @@ pub(super) fn run(task: ServeTask) -> Result<(), Failure> {
         ServeTask::Print(text) => return Ok(io::stdout().lock().write_all(text.as_bytes())?),
         ServeTask::Serve(config) => *config,
     };
-    logging::init(config.log_format, &config.log_level)?;
+    // Held to the end: dropping it sends the last traces off.
+    let _traces = logging::init(config.log_format, &config.log_level, config.otlp_endpoint.as_deref())?;
     for warning in unknown_variables(env::vars_os().filter_map(|(name, _)| name.into_string().ok())) {
         tracing::warn!("{warning}");
     }

@@ -192,6 +192,7 @@ fn what_contradicts_itself_is_refused() {
     assert!(refused(&["--config", &path]).contains("empty list"));
 }
 
+#[cfg(not(feature = "otlp"))]
 #[test]
 fn traces_need_a_build_that_sends_them() {
     assert!(refused(&["--otlp-endpoint", "http://localhost:4318"]).contains("`otlp`"));
