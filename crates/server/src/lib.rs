@@ -14,6 +14,7 @@ mod json;
 #[cfg_attr(not(test), expect(dead_code, reason = "`serve` still runs on axum's own listener"))]
 mod listen;
 mod ndjson;
+mod openapi;
 mod options;
 mod page;
 mod problem;
@@ -33,6 +34,7 @@ use tokio::sync::watch;
 
 pub use annotate::{Annotate, AnnotateError};
 pub use listen::TlsFiles;
+pub use openapi::openapi_json;
 
 /// How the service listens and what it allows.
 #[derive(Clone)]
