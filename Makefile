@@ -22,8 +22,7 @@ lint-deploy: ## the unit, the container and the Kubernetes manifest in deploy/, 
 	deploy/lint.sh
 
 openapi: ## write docs/openapi.json anew
-	$(CARGO) run --quiet -p dateline-server --example openapi > docs/openapi.json.new
-	mv docs/openapi.json.new docs/openapi.json
+	$(CARGO) run --quiet -p dateline-server --example openapi -- docs/openapi.json
 
 contract: ## asks a running service what docs/openapi.json promises (needs Python and target/release/dateline)
 	tests/contract/run.sh
