@@ -3,7 +3,7 @@
 CARGO ?= cargo
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: run test lint lint-deploy fmt bench load soak hostile stream faults train install
+.PHONY: run test lint lint-deploy fmt bench load soak hostile stream faults openapi contract train install
 
 run: ## build and serve the web page and the API with the default model
 	$(CARGO) run --release --bin dateline -- serve --listen $(LISTEN)
@@ -23,6 +23,12 @@ lint: ## formatting, clippy with warnings as errors, docs, licences
 
 lint-deploy: ## the unit, the container and the Kubernetes manifest in deploy/, each with its own linters (needs Python)
 	deploy/lint.sh
+
+openapi: ## write docs/openapi.json anew
+	$(CARGO) run --quiet -p dateline-server --example openapi -- docs/openapi.json
+
+contract: ## asks a running service what docs/openapi.json promises (needs Python and target/release/dateline)
+	tests/contract/run.sh
 
 install: ## put dateline, with its model inside, on the PATH
 	$(CARGO) install --locked --path crates/cli

@@ -15,6 +15,7 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use crate::app::App;
+use crate::hf;
 use crate::keys::KeyStore;
 use crate::problem::{Code, Problem};
 
@@ -95,13 +96,14 @@ fn presented(headers: &HeaderMap) -> Option<&str> {
 
 /// Lets in who may come in; the answer carries who it was, for the log.
 pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
+    let refuse = if hf::is_asked(request.uri()) { hf::refusal } else { Problem::into_response };
     let caller = match app.access().identify(&request) {
         Ok(caller) => caller,
-        Err(problem) => return problem.into_response(),
+        Err(problem) => return refuse(problem),
     };
     let mut response = match app.access().admit(&caller) {
         Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
+        Err(problem) => refuse(problem),
     };
     response.extensions_mut().insert(caller);
     response

@@ -34,13 +34,19 @@ pub(crate) async fn classify(
     let mut body = Incoming::new(body, app.limits().idle_timeout);
     match answer(&app, &model, &uri, &headers, &mut body).await {
         Ok(response) => response,
-        Err(problem) => {
-            let problem = refuse(problem, &headers, body).await;
-            // Where the clients of this contract look for the message.
-            let detail = problem.detail.clone();
-            problem.response_with(&[("error", &detail)])
-        }
+        Err(problem) => refusal(refuse(problem, &headers, body).await),
     }
+}
+
+/// Whether a request goes by this contract.
+pub(crate) fn is_asked(uri: &Uri) -> bool {
+    uri.path().starts_with("/v1/hf/")
+}
+
+/// A problem with its detail where the clients of this contract look for it, too.
+pub(crate) fn refusal(problem: Problem) -> Response {
+    let detail = problem.detail.clone();
+    problem.response_with(&[("error", &detail)])
 }
 
 async fn answer(

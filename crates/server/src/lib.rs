@@ -22,6 +22,7 @@ mod listen;
 mod models;
 mod ndjson;
 mod observe;
+mod openapi;
 mod options;
 mod page;
 mod problem;
@@ -37,6 +38,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use listen::TlsFiles;
+pub use openapi::openapi_json;
 pub use service::{Service, ServiceError, router};
 
 /// How the service listens, whom it lets in and what it allows.

@@ -36,6 +36,34 @@ pub(crate) enum Code {
 }
 
 impl Code {
+    /// All of them.
+    #[cfg(test)]
+    const ALL: [Self; 23] = [
+        Self::InvalidJson,
+        Self::InvalidUtf8,
+        Self::BodyBroken,
+        Self::Unauthorized,
+        Self::NotFound,
+        Self::ModelNotFound,
+        Self::MethodNotAllowed,
+        Self::Timeout,
+        Self::BodyTooLarge,
+        Self::LineTooLarge,
+        Self::TooManyDocuments,
+        Self::UnsupportedMediaType,
+        Self::UnsupportedEncoding,
+        Self::MissingField,
+        Self::UnknownField,
+        Self::InvalidField,
+        Self::RateLimited,
+        Self::ModelFailed,
+        Self::Internal,
+        Self::NotReady,
+        Self::Overloaded,
+        Self::Draining,
+        Self::DeadlineExceeded,
+    ];
+
     /// The table: status, code and title of every problem.
     const fn row(self) -> (StatusCode, &'static str, &'static str) {
         match self {
@@ -227,6 +255,21 @@ impl IntoResponse for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::openapi::problems::PROBLEMS;
+
+    /// What the service's description says of problems is what the service says.
+    #[test]
+    fn the_description_names_every_problem() {
+        let described: Vec<_> = PROBLEMS.iter().map(|row| (row.status, row.code, row.title)).collect();
+        let said: Vec<_> = Code::ALL.iter().map(|code| code.row()).collect();
+        for (status, code, title) in &said {
+            assert!(
+                described.contains(&(status.as_u16(), code, title)),
+                "{code} is not described so: {status}, {title}"
+            );
+        }
+        assert_eq!(described.len(), said.len());
+    }
 
     #[test]
     fn is_a_problem_detail() {

@@ -15,7 +15,7 @@ use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::app::App;
 use crate::problem::{Code, Problem};
-use crate::{access, annotate, health, hf, models, observe, page};
+use crate::{access, annotate, health, hf, models, observe, openapi, page};
 
 /// All routes of the service; pages of `cors_origins` may call those that need a key.
 pub(crate) fn router(app: App, cors_origins: &[String]) -> Router {
@@ -30,6 +30,7 @@ pub(crate) fn router(app: App, cors_origins: &[String]) -> Router {
     let all = keyed
         .merge(health::routes())
         .merge(page::routes())
+        .merge(openapi::routes())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found);
     // Outside of the keys: a browser asks for leave without one, and a page is to read why it was refused.

@@ -1,0 +1,171 @@
+//! The texts and answers that the document shows. The mentions are looked up in the texts, so that none can be off.
+
+use serde_json::{Value, json};
+
+/// A request id.
+pub(crate) const REQUEST_ID: &str = "0f8d5a3e6c1b4f27";
+/// A trace, as in W3C Trace Context.
+pub(crate) const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+/// The model that the examples ask.
+pub(crate) const MODEL: &str = "dateline-en-small";
+
+const BRIGADE: &str = "The 14th Coastal Brigade moved its howitzers across the Varosh River, Ilse Brandt said.";
+const DRONES: &str = "🚀 Drones struck a depot near Port Almeda on Sunday night.";
+
+/// What each text names.
+const BRIGADE_NAMES: [(&str, &str, f64); 4] = [
+    ("14th Coastal Brigade", "UNIT", 0.9791),
+    ("howitzers", "WEAPON", 0.9634),
+    ("Varosh River", "PLACE", 0.9572),
+    ("Ilse Brandt", "PERSON", 0.9943),
+];
+const DRONES_NAMES: [(&str, &str, f64); 2] = [("Drones", "WEAPON", 0.9127), ("Port Almeda", "PLACE", 0.9822)];
+
+/// Where `name` is in `text`, in code points.
+fn place(text: &str, name: &str) -> (usize, usize) {
+    let byte = text.find(name).expect("an example names what its text has");
+    let start = text[..byte].chars().count();
+    (start, start + name.chars().count())
+}
+
+fn mentions(text: &str, names: &[(&str, &str, f64)]) -> Value {
+    names
+        .iter()
+        .map(|&(name, label, score)| {
+            let (start, end) = place(text, name);
+            json!({"start": start, "end": end, "label": label, "text": name, "score": score})
+        })
+        .collect()
+}
+
+fn lines(lines: &[Value]) -> Value {
+    lines.iter().map(|line| format!("{line}\n")).collect::<String>().into()
+}
+
+/// A request with one text.
+pub(crate) fn one() -> Value {
+    json!({"text": BRIGADE})
+}
+
+/// The answer to [`one`].
+pub(crate) fn one_answer() -> Value {
+    json!({"model": MODEL, "offsets": "codepoint", "mentions": mentions(BRIGADE, &BRIGADE_NAMES)})
+}
+
+/// A request with many texts and options.
+pub(crate) fn many() -> Value {
+    let documents = json!([{"id": "a1", "text": BRIGADE}, {"id": 2, "text": DRONES}]);
+    json!({"documents": documents, "offsets": "codepoint", "min_score": 0.5, "include_text": true})
+}
+
+/// The answer to [`many`].
+pub(crate) fn many_answer() -> Value {
+    let documents = json!([
+        {"id": "a1", "text": BRIGADE, "mentions": mentions(BRIGADE, &BRIGADE_NAMES)},
+        {"id": 2, "text": DRONES, "mentions": mentions(DRONES, &DRONES_NAMES)},
+    ]);
+    json!({"model": MODEL, "offsets": "codepoint", "documents": documents, "errors": []})
+}
+
+/// The answer to many texts of which one is wrong.
+pub(crate) fn partial_answer() -> Value {
+    let documents = json!([{"id": 2, "mentions": mentions(DRONES, &DRONES_NAMES)}]);
+    let errors = json!([{
+        "index": 0, "id": "a1", "code": "missing_field", "detail": "`text` is missing: a string to annotate",
+        "field": "text",
+    }]);
+    json!({"model": MODEL, "offsets": "codepoint", "documents": documents, "errors": errors})
+}
+
+/// A streamed request.
+pub(crate) fn stream() -> Value {
+    lines(&[json!({"id": "a1", "text": BRIGADE, "source": "wire"}), json!({"text": DRONES})])
+}
+
+/// The answer to [`stream`].
+pub(crate) fn stream_answer() -> Value {
+    lines(&[
+        json!({"id": "a1", "source": "wire", "mentions": mentions(BRIGADE, &BRIGADE_NAMES)}),
+        json!({"mentions": mentions(DRONES, &DRONES_NAMES)}),
+    ])
+}
+
+/// The answer to a stream whose first line has no text.
+pub(crate) fn partial_stream_answer() -> Value {
+    let problem = json!({
+        "type": "urn:dateline:problem:missing_field", "title": "A field is missing", "status": 422,
+        "code": "missing_field", "detail": "`text` is missing: a string to annotate", "field": "text",
+    });
+    lines(&[json!({"line": 1, "id": "a1", "error": problem}), json!({"mentions": mentions(DRONES, &DRONES_NAMES)})])
+}
+
+/// A request in the manner of Hugging Face.
+pub(crate) fn hf() -> Value {
+    json!({"inputs": DRONES, "parameters": {"aggregation_strategy": "simple"}})
+}
+
+/// A request with many texts in that manner.
+pub(crate) fn hf_many() -> Value {
+    json!({"inputs": [BRIGADE, DRONES], "parameters": {"ignore_labels": ["WEAPON"]}})
+}
+
+fn groups(text: &str, names: &[(&str, &str, f64)], without: &str) -> Value {
+    names
+        .iter()
+        .filter(|name| name.1 != without)
+        .map(|&(name, label, score)| {
+            let (start, end) = place(text, name);
+            json!({"entity_group": label, "score": score, "word": name, "start": start, "end": end})
+        })
+        .collect()
+}
+
+/// The answer to [`hf`].
+pub(crate) fn hf_answer() -> Value {
+    groups(DRONES, &DRONES_NAMES, "")
+}
+
+/// The answer to [`hf_many`].
+pub(crate) fn hf_many_answer() -> Value {
+    json!([groups(BRIGADE, &BRIGADE_NAMES, "WEAPON"), groups(DRONES, &DRONES_NAMES, "WEAPON")])
+}
+
+/// The answer to [`hf`] with the strategy `none`: a name of two words is two tokens.
+pub(crate) fn hf_tokens_answer() -> Value {
+    let token = |word: &str, entity: &str, index: usize, score: f64| {
+        let (start, end) = place(DRONES, word);
+        json!({"entity": entity, "score": score, "index": index, "word": word, "start": start, "end": end})
+    };
+    json!([
+        token("Drones", "B-WEAPON", 2, 0.9127),
+        token("Port", "B-PLACE", 7, 0.9858),
+        token("Almeda", "I-PLACE", 8, 0.9786),
+    ])
+}
+
+/// The models of a service.
+pub(crate) fn models() -> Value {
+    let labels = ["PERSON", "PLACE", "UNIT", "WEAPON"];
+    let default = json!({
+        "name": MODEL, "default": true, "architecture": "bert", "window_tokens": 512, "labels": labels,
+    });
+    json!({"models": [default]})
+}
+
+/// The labels of a model.
+pub(crate) fn labels() -> Value {
+    json!({"model": MODEL, "labels": ["PERSON", "PLACE", "UNIT", "WEAPON"]})
+}
+
+/// A service that is ready.
+pub(crate) fn ready() -> Value {
+    json!({"status": "ready", "devices": [{"device": "cpu", "state": "ready"}], "models": [MODEL]})
+}
+
+/// The first lines of the metrics.
+pub(crate) const METRICS: &str = "\
+# HELP dateline_http_requests Requests answered.
+# TYPE dateline_http_requests counter
+dateline_http_requests_total{route=\"/v1/annotate\",status=\"200\"} 42
+# EOF
+";
