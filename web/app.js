@@ -1,6 +1,10 @@
-// The page: sends the story to its own service and shows the mentions in it. Text of the story and of the answer
-// reaches the page only as text nodes and attributes, never as markup. Offsets are asked for in UTF-16 units, which
-// are those of JavaScript's strings, so a mention is text.slice(start, end).
+// The page: sends the story to its own service and shows the mentions in it. Offsets are asked for in UTF-16 units,
+// which are those of JavaScript's strings, so a mention is text.slice(start, end).
+
+import { letIn, startAccess, wantKey } from "/access.js";
+import { $, count } from "/dom.js";
+import { forgetResult, resultOf, showAnswer, startResult } from "/result.js";
+import { Refusal, ask } from "/service.js";
 
 const SAMPLE = `🚢 Port Almeda, 4 March — Admiral Ilse Brandt said on Tuesday that the 14th Coastal Brigade had moved two batteries of anti-ship missiles to the mouth of the Varosh River, after drones were seen over Port Almeda for a third night.
 
@@ -8,66 +12,47 @@ const SAMPLE = `🚢 Port Almeda, 4 March — Admiral Ilse Brandt said on Tuesda
 
 Mateus Correia, who farms below Hill 402, said he had counted five howitzers on the road since Sunday. “The drone comes at dusk,” he said. “Then the dogs begin.”`;
 
-/** Below this score a mention is drawn as unsure. */
-const UNSURE = 0.7;
-/** So many colours the style sheet has; labels beyond share them. */
-const COLOURS = 8;
-/** More rows than this make a page slow; the story itself shows every mention. */
-const MOST_ROWS = 2000;
-
-const $ = (id) => document.getElementById(id);
-const count = (number, one, many) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
+/** A timer takes no more milliseconds than this. */
+const LONGEST_WAIT = 2 ** 31 - 1;
 
 const state = {
-  /** The labels in the order of their colours. */
-  labels: [],
-  /** Labels that are switched off. */
-  hidden: new Set(),
-  minScore: 0,
-  byName: false,
-  /** The annotated text, its answer and the mark of each mention. */
-  text: "",
-  answer: null,
-  marks: [],
-  /** The numbers of the chosen mentions. */
-  chosen: [],
+  /** What is served, the default first; nothing if the service did not say. */
+  models: [],
+  /** Asks for the models once a key is there. */
+  modelsWantKey: false,
+  /** Asks for the models again, and says that a refused request may be tried again. */
+  askAgain: 0,
+  tryAgain: 0,
+  /** The service was not ready when it was last asked. */
+  wasAway: false,
   /** Ends the request that is under way. */
   running: null,
+  /** A story waits for a key. */
+  waiting: false,
 };
 
-/** An element with a class, text and children. */
-function element(name, className, ...children) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  made.append(...children);
-  return made;
-}
-
-function colour(label) {
-  let index = state.labels.indexOf(label);
-  if (index < 0) index = state.labels.push(label) - 1;
-  return `c${index % COLOURS}`;
-}
-
-const passes = (mention) => mention.score >= state.minScore && !state.hidden.has(mention.label);
-
-// ---- The model's state -------------------------------------------------------------------------------------------
+// ---- The service and its models ----------------------------------------------------------------------------------------------
 
 async function askStatus() {
   let wait = 5000;
   try {
     const response = await fetch("/health/ready", { cache: "no-store" });
     if (response.ok) {
-      const { model, labels } = await response.json();
-      if (!state.labels.length) state.labels = [...labels];
-      showStatus("ready", `Model ${model}`);
+      const { models } = await response.json();
+      showStatus("ready", models.length === 1 ? `Model ${models[0]}` : `${count(models.length, "model", "models")} ready`);
       wait = 30000;
+      // It may have been started again with other models.
+      if (state.wasAway) askModels();
+      state.wasAway = false;
     } else {
-      showStatus("asking", "The model is warming up…");
+      const { code } = await response.json();
+      showStatus("asking", code === "draining" ? "The service is shutting down" : "The model is warming up…");
+      state.wasAway = true;
       wait = 1000;
     }
   } catch {
     showStatus("away", "The service does not answer");
+    state.wasAway = true;
   }
   setTimeout(askStatus, wait);
 }
@@ -77,7 +62,34 @@ function showStatus(name, text) {
   if ($("status-text").textContent !== text) $("status-text").textContent = text;
 }
 
-// ---- Annotating --------------------------------------------------------------------------------------------------
+/** Asks what is served. Without an answer the page works, with the default model; `asked` says that somebody waits. */
+async function askModels(asked = false) {
+  clearTimeout(state.askAgain);
+  try {
+    const { models } = await ask("/v1/models");
+    state.modelsWantKey = false;
+    showModels(Array.isArray(models) ? models : []);
+    if (letIn()) (resultOf() && !$("reading").hidden ? $("reading") : $("story")).focus();
+  } catch (error) {
+    if (asked || error.code === "unauthorized") showRefusal(error, asked);
+    if (error.code === "unauthorized") state.modelsWantKey = true;
+    else if (error.seconds) state.askAgain = setTimeout(askModels, Math.min(error.seconds * 1000, LONGEST_WAIT));
+  }
+}
+
+/** A choice of one is none. */
+function showModels(models) {
+  const before = $("model").value;
+  state.models = models;
+  $("model").replaceChildren(...models.map(({ name }) => new Option(name, name)));
+  if (models.some(({ name }) => name === before)) $("model").value = before;
+  $("model-choice").hidden = models.length < 2;
+}
+
+/** The name of the chosen model, if there is a choice. */
+const chosenModel = () => (state.models.length > 1 ? $("model").value : undefined);
+
+// ---- Annotating -----------------------------------------------------------------------------------------------------
 
 async function annotate() {
   if (state.running) {
@@ -95,37 +107,33 @@ async function annotate() {
   showBusy(true);
   hideProblem();
   try {
-    const response = await fetch("/v1/annotate", {
+    const answer = await ask("/v1/annotate", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ text: text.toWellFormed?.() ?? text, offsets: "utf16" }),
+      body: JSON.stringify({ text: text.toWellFormed?.() ?? text, offsets: "utf16", model: chosenModel() }),
       signal: running.signal,
     });
-    const body = await readBody(response);
-    if (response.ok) {
-      showAnswer(text, body);
-    } else {
-      showProblem(body.title ?? `The service answered ${response.status}`, body.detail ?? response.statusText);
-    }
+    state.waiting = false;
+    letIn();
+    if (state.modelsWantKey) await askModels();
+    showAnswer(text, answer, state.models.find(({ name }) => name === answer.model)?.labels ?? []);
   } catch (error) {
-    if (error.name !== "AbortError") {
-      showProblem("The service does not answer", "Is it still running? The story is kept here; try again.");
-    }
+    state.waiting = error.code === "unauthorized";
+    if (error.name !== "AbortError") showRefusal(error, true);
+    // The models are not those that the page knows.
+    if (error.code === "invalid_field") askModels();
   } finally {
     state.running = null;
     showBusy(false);
   }
 }
 
-/** The answer's JSON; what is in the way of the service may answer otherwise. */
-async function readBody(response) {
-  const text = await response.text();
-  try {
-    return JSON.parse(text);
-  } catch {
-    if (response.ok) throw new Error("the answer is cut short");
-    return { detail: text.slice(0, 500) };
-  }
+/** The key is tried on what waits for it. */
+function retry() {
+  if (state.running) return;
+  hideProblem();
+  if (state.waiting && $("story").value.trim()) annotate();
+  else askModels(true);
 }
 
 function showBusy(busy) {
@@ -133,53 +141,52 @@ function showBusy(busy) {
   $("annotate-text").textContent = busy ? "Cancel" : "Annotate";
   $("story").readOnly = busy;
   $("sample").disabled = busy;
+  $("model").disabled = busy;
 }
 
-function showProblem(title, detail) {
+/** Shows why there is no answer; `asked` says that somebody waits for it. */
+function showRefusal(error, asked) {
+  if (error.code === "unauthorized") {
+    wantKey(error, asked);
+    return;
+  }
+  if (!(error instanceof Refusal)) {
+    showProblem("The service does not answer", "Is it still running? The story is kept here; try again.");
+    return;
+  }
+  // Every other problem of the service itself is told only to those that it lets in.
+  if (error.code) letIn();
+  // The page says itself when to try again, and says so when it is time.
+  showProblem(error.message, error.detail.replace(/; try again in \d+ seconds?$/, ""), error);
+}
+
+function showProblem(title, detail, { seconds = null, id = null } = {}) {
+  const minutes = Math.ceil(seconds / 60);
+  const wait = seconds <= 120 ? count(seconds ?? 0, "second", "seconds") : count(minutes, "minute", "minutes");
   $("problem-title").textContent = title;
   $("problem-detail").textContent = detail;
+  $("problem-when").textContent = seconds ? `Try again in ${wait}.` : "";
+  $("problem-id").textContent = id ? `Request ${id}` : "";
   $("problem").hidden = false;
+  clearTimeout(state.tryAgain);
+  const now = () => ($("problem-when").textContent = "You can try again now.");
+  if (seconds) state.tryAgain = setTimeout(now, Math.min(seconds * 1000, LONGEST_WAIT));
 }
 
 function hideProblem() {
+  clearTimeout(state.tryAgain);
   $("problem").hidden = true;
 }
 
-// ---- The story with its mentions ---------------------------------------------------------------------------------
-
-function showAnswer(text, answer) {
-  Object.assign(state, { text, answer, chosen: [], marks: [] });
-  const parts = [];
-  let end = 0;
-  answer.mentions.forEach((mention, number) => {
-    parts.push(text.slice(end, mention.start));
-    const mark = element("mark", `mention ${colour(mention.label)}`, text.slice(mention.start, mention.end));
-    mark.dataset.label = mention.label;
-    mark.dataset.number = number;
-    mark.tabIndex = 0;
-    mark.title = `${mention.label}, score ${mention.score.toFixed(2)}`;
-    mark.classList.toggle("unsure", mention.score < UNSURE);
-    state.marks.push(mark);
-    parts.push(mark);
-    end = mention.end;
-  });
-  parts.push(text.slice(end));
-  $("reading").replaceChildren(...parts);
-  $("empty").hidden = true;
-  $("results").hidden = false;
-  showReading(true);
-  showChips();
-  showFiltered();
-  // On a narrow screen the story is above what was found in it: begin with the story's own beginning.
-  $("reading").scrollTop = 0;
-  $("reading").focus({ preventScroll: true });
-}
+// ---- The text -------------------------------------------------------------------------------------------------------
 
 /** Shows the marked story, or the text to edit. */
 function showReading(reading) {
   $("reading").hidden = !reading;
   $("form").hidden = reading;
-  $("annotate").hidden = reading;
+  // Another model may find other mentions in the same story.
+  const again = reading && chosenModel() !== undefined && chosenModel() !== resultOf()?.model;
+  $("annotate").hidden = reading && !again;
   $("edit").hidden = !reading;
   $("hint").hidden = reading;
   $("sample").hidden = reading;
@@ -193,179 +200,13 @@ function showMeasure() {
   $("clear").hidden = !text;
 }
 
-// ---- Filters and the list ----------------------------------------------------------------------------------------
-
-function showChips() {
-  const counts = new Map(state.labels.map((label) => [label, 0]));
-  for (const { label } of state.answer.mentions) counts.set(label, (counts.get(label) ?? 0) + 1);
-  const chips = [...counts].map(([label, number]) => {
-    const chip = element("button", `chip ${colour(label)}`, label, element("span", "", number.toLocaleString("en")));
-    chip.type = "button";
-    chip.ariaPressed = String(!state.hidden.has(label));
-    chip.title = `Show or hide ${label}`;
-    chip.addEventListener("click", () => {
-      if (!state.hidden.delete(label)) state.hidden.add(label);
-      chip.ariaPressed = String(!state.hidden.has(label));
-      showFiltered();
-    });
-    return chip;
-  });
-  $("chips").replaceChildren(...chips);
-}
-
-function showFiltered() {
-  const { mentions } = state.answer;
-  mentions.forEach((mention, number) => {
-    const off = !passes(mention);
-    state.marks[number].classList.toggle("off", off);
-    state.marks[number].tabIndex = off ? -1 : 0;
-  });
-  const shown = mentions.filter(passes).length;
-  $("total").textContent = shown === mentions.length ? count(shown, "mention", "mentions") : `${shown.toLocaleString("en")} of ${count(mentions.length, "mention", "mentions")}`;
-  showRows();
-}
-
-/** The rows of the list: the numbers of the mentions that each stands for. */
-function groups() {
-  const shown = [...state.answer.mentions.keys()].filter((number) => passes(state.answer.mentions[number]));
-  if (!state.byName) return shown.map((number) => [number]);
-  const byName = new Map();
-  for (const number of shown) {
-    const { label, text } = state.answer.mentions[number];
-    const key = JSON.stringify([label, text]);
-    if (!byName.has(key)) byName.set(key, []);
-    byName.get(key).push(number);
-  }
-  return [...byName.values()].sort((a, b) => b.length - a.length || a[0] - b[0]);
-}
-
-function showRows() {
-  const all = groups();
-  $("rows").replaceChildren(...all.slice(0, MOST_ROWS).map(row));
-  $("last-column").textContent = state.byName ? "Count" : "Offsets";
-  const none = all.length === 0;
-  $("none").hidden = !none && all.length <= MOST_ROWS;
-  $("none").textContent = none
-    ? state.answer.mentions.length ? "No mention passes the filters." : "The model found no mention in this text."
-    : `${(all.length - MOST_ROWS).toLocaleString("en")} more are in the story and in the download.`;
-  showChosen();
-}
-
-function row(numbers) {
-  const mentions = numbers.map((number) => state.answer.mentions[number]);
-  const { start, end, label, text } = mentions[0];
-  const score = mentions.reduce((sum, mention) => sum + mention.score, 0) / mentions.length;
-  const filled = element("span", "");
-  filled.style.width = `${Math.round(score * 100)}%`;
-  const bar = element("span", "bar", filled);
-  bar.ariaHidden = "true";
-  const made = element(
-    "tr",
-    colour(label),
-    element("td", "words", text),
-    element("td", "", element("span", "badge", label)),
-    element("td", "", element("span", "score", bar, score.toFixed(2))),
-    element("td", "offsets", state.byName ? `× ${numbers.length}` : `${start}–${end}`),
-  );
-  if (state.byName && numbers.length > 1) made.title = "Mean score; click again for the next mention";
-  made.tabIndex = 0;
-  made.dataset.numbers = numbers.join(" ");
-  return made;
-}
-
-// ---- Choosing a mention, in the story or in the list -------------------------------------------------------------
-
-function showChosen() {
-  state.marks.forEach((mark, number) => mark.classList.toggle("chosen", state.chosen.includes(number)));
-  for (const made of $("rows").children) {
-    const numbers = made.dataset.numbers.split(" ").map(Number);
-    made.classList.toggle("chosen", numbers.some((number) => state.chosen.includes(number)));
-  }
-}
-
-const smooth = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth");
-
-function chooseRow(made) {
-  const numbers = made.dataset.numbers.split(" ").map(Number);
-  // A row that stands for several mentions goes on to the next with every click.
-  const next = numbers[(numbers.indexOf(state.chosen[0]) + 1) % numbers.length];
-  state.chosen = [next];
-  showReading(true);
-  showChosen();
-  state.marks[next].scrollIntoView({ block: "center", behavior: smooth() });
-}
-
-function chooseMark(mark) {
-  state.chosen = [Number(mark.dataset.number)];
-  showChosen();
-  // The frame itself is scrolled, not the page: the story stays where the reader is.
-  const made = $("rows").querySelector(".chosen");
-  const frame = $("table-frame");
-  if (made) frame.scrollTo({ top: made.offsetTop - (frame.clientHeight - made.offsetHeight) / 2, behavior: smooth() });
-}
-
-/** Calls `choose` with the element under a click, Enter or the space bar that matches `selector`. */
-function onChoice(area, selector, choose) {
-  area.addEventListener("click", (event) => {
-    const target = event.target.closest(selector);
-    if (target) choose(target);
-  });
-  area.addEventListener("keydown", (event) => {
-    if ((event.key === "Enter" || event.key === " ") && event.target.matches(selector)) {
-      event.preventDefault();
-      choose(event.target);
-    }
-  });
-}
-
-// ---- Taking the result away --------------------------------------------------------------------------------------
-
-/** What is shown, in the shape of a JSONL line, with model and offset unit. */
-function result(withText) {
-  const { model, offsets, mentions } = state.answer;
-  return { model, offsets, ...(withText && { text: state.text }), mentions: mentions.filter(passes) };
-}
-
-async function copy() {
-  const json = JSON.stringify(result(false), null, 2);
-  let copied = true;
-  try {
-    await navigator.clipboard.writeText(json);
-  } catch {
-    // Without https a browser gives no clipboard, except through a selection.
-    const helper = element("textarea", "hidden-label", json);
-    document.body.append(helper);
-    helper.select();
-    copied = document.execCommand("copy");
-    helper.remove();
-  }
-  const button = $("copy");
-  button.textContent = copied ? "Copied" : "Not copied";
-  setTimeout(() => (button.textContent = "Copy JSON"), 1600);
-}
-
-function download() {
-  const url = URL.createObjectURL(new Blob([`${JSON.stringify(result(true))}\n`], { type: "application/x-ndjson" }));
-  const link = element("a", "");
-  link.href = url;
-  link.download = "dateline.jsonl";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 10000);
-}
-
-// ---- Wiring ------------------------------------------------------------------------------------------------------
-
-function forget() {
-  Object.assign(state, { text: "", answer: null, marks: [], chosen: [] });
-  $("results").hidden = true;
-  $("empty").hidden = false;
-  $("total").textContent = "";
-}
+// ---- Wiring ---------------------------------------------------------------------------------------------------------
 
 function setText(text) {
   $("story").value = text;
-  forget();
+  forgetResult();
   hideProblem();
+  state.waiting = false;
   showReading(false);
   $("story").focus();
   $("story").setSelectionRange(0, 0);
@@ -385,7 +226,8 @@ $("story").addEventListener("keydown", (event) => {
 $("story").addEventListener("input", () => {
   hideProblem();
   // The list would speak of a text that is no longer there.
-  if (state.answer && $("story").value !== state.text) forget();
+  const result = resultOf();
+  if (result && $("story").value !== result.text) forgetResult();
   showMeasure();
 });
 for (const [name, dropping] of [["dragover", true], ["dragleave", false], ["drop", false]]) {
@@ -406,27 +248,11 @@ $("clear").addEventListener("click", () => {
   state.running?.abort();
   setText("");
 });
-$("min-score").addEventListener("input", (event) => {
-  state.minScore = Number(event.target.value);
-  $("min-score-value").textContent = state.minScore.toFixed(2);
-  showFiltered();
-});
-for (const [id, byName] of [["by-mention", false], ["by-name", true]]) {
-  $(id).addEventListener("click", () => {
-    state.byName = byName;
-    $("by-mention").ariaPressed = String(!byName);
-    $("by-name").ariaPressed = String(byName);
-    showRows();
-  });
-}
-onChoice($("rows"), "tr", chooseRow);
-onChoice($("reading"), ".mention:not(.off)", chooseMark);
-$("copy").addEventListener("click", copy);
-$("download").addEventListener("click", download);
 if (navigator.platform.startsWith("Mac")) $("hint").querySelector("kbd").textContent = "⌘";
+$("model").addEventListener("change", () => showReading(!$("reading").hidden));
 
-// A browser may bring text back after a reload, and the slider's place with it.
-state.minScore = Number($("min-score").value);
-$("min-score-value").textContent = state.minScore.toFixed(2);
+startResult(() => showReading(true));
+startAccess(retry, askModels);
 showMeasure();
+askModels();
 askStatus();
