@@ -3,7 +3,7 @@
 CARGO ?= cargo
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: run test lint lint-deploy fmt bench load soak hostile stream faults openapi contract train install
+.PHONY: run test lint lint-deploy fmt bench load soak hostile stream test-features openapi contract train install
 
 run: ## build and serve the web page and the API with the default model
 	$(CARGO) run --release --bin dateline -- serve --listen $(LISTEN)
@@ -11,12 +11,13 @@ run: ## build and serve the web page and the API with the default model
 test: ## every test: units, properties, parity and end-to-end scenarios
 	$(CARGO) test --workspace
 
-faults: ## what happens when a model thread panics, in a build that can be told to
-	$(CARGO) test -p dateline-cli --features fault-injection --test faults
+test-features: ## what only some builds can do: send traces, and panic when told to, so that it can be tested
+	$(CARGO) test -p dateline-cli --features fault-injection,otlp --test test-features --test traces
 
 lint: ## formatting, clippy with warnings as errors, docs, licences
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy -p dateline-cli --features fault-injection,otlp --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --offline check licenses bans sources; \
 	else echo "cargo-deny is not installed: licences were not checked (cargo install --locked cargo-deny)"; fi

@@ -76,3 +76,46 @@ fn a_port_that_is_taken_is_named() {
     let finished = tiny().run(["serve", "--listen", &address], "").with_code(1);
     assert!(finished.stderr.contains(&address) && finished.stderr.contains("--listen"), "{}", finished.stderr);
 }
+
+/// Stories are other people's secrets until they are printed: whatever goes wrong, no word of one gets into the log.
+#[test]
+fn the_log_never_holds_a_text() {
+    let server = Server::start(&tiny(), &["--log-level", "debug", "--log-format", "json"]);
+    let secret = "Varosh-Quelle-77";
+    let json = "application/json";
+    for (path, kind, body) in [
+        ("/v1/annotate", json, json!({"text": secret}).to_string()),
+        ("/v1/annotate", json, json!({"documents": [{"id": secret, "text": secret}, secret]}).to_string()),
+        ("/v1/annotate", json, format!("{{\"text\": \"{secret}")),
+        ("/v1/annotate", json, format!("{{\"text\": \"{secret}\", \"{secret}\": 1}}")),
+        ("/v1/annotate", json, json!({"text": "", "labels": [secret]}).to_string()),
+        ("/v1/annotate", "application/x-ndjson", format!("{{\"text\": \"{secret}\"}}\n{secret}\n")),
+        (&format!("/v1/annotate?{secret}={secret}"), json, "{}".to_owned()),
+        (&format!("/v1/hf/{secret}"), json, json!({"inputs": secret}).to_string()),
+        (&format!("/{secret}"), secret, secret.to_owned()),
+    ] {
+        let _ = server.post(path, kind, body);
+    }
+    for _ in 0..9 {
+        server.wait_until_said("\"answered\"");
+    }
+    let said = server.said().join("\n");
+    assert!(!said.contains(secret), "{said}");
+    assert!(said.contains("\"route\":\"/v1/hf/{*model}\"") && said.contains("\"request_id\":\""), "{said}");
+}
+
+/// Options that a service may be given: two models, each by its name.
+#[test]
+fn several_models_are_served_by_name() {
+    let tiny_folder = dateline_tests::tiny_model();
+    let other = format!("other={}", tiny_folder.display());
+    let first = format!("first={}", tiny_folder.display());
+    let server = Server::start(&tiny(), &["--model", &first, "--model", &other]);
+    let models = server.get("/v1/models").json();
+    let names: Vec<_> = models["models"].as_array().unwrap().iter().map(|model| &model["name"]).collect();
+    assert_eq!(names, ["first", "other"]);
+    for (query, name) in [("", "first"), ("?model=other", "other")] {
+        assert_eq!(server.annotate("Kyiv", query)["model"], name);
+    }
+    assert_eq!(server.post("/v1/hf/other", "application/json", "{\"inputs\":\"Kyiv\"}").status, 200);
+}

@@ -56,6 +56,17 @@ impl Ops for PausingOps<'_> {
     }
 }
 
+/// Layer normalisation of every row by candle's own operations, which run on any device and have gradients.
+///
+/// # Errors
+/// Those of candle: shapes or the device.
+pub fn layer_norm(x: &Tensor, norm: &LayerNorm) -> Result<Tensor> {
+    let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+    let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
+    let scaled = centred.broadcast_div(&(variance + norm.eps)?.sqrt()?)?;
+    scaled.broadcast_mul(&norm.weight)?.broadcast_add(&norm.bias)
+}
+
 /// Whether a linear layer has so few outputs that its product is computed by [`NarrowLinear`].
 #[must_use]
 pub(crate) const fn is_narrow(outputs: usize) -> bool {
@@ -92,10 +103,7 @@ impl Ops for RunOps {
         if x.device().is_cpu() {
             return x.apply_op3_no_bwd(&norm.weight, &norm.bias, &Normalise { eps: norm.eps });
         }
-        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-        let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-        let scaled = centred.broadcast_div(&(variance + norm.eps)?.sqrt()?)?;
-        scaled.broadcast_mul(&norm.weight)?.broadcast_add(&norm.bias)
+        layer_norm(x, norm)
     }
 
     fn add_layer_norm(&self, x: &Tensor, residual: &Tensor, norm: &LayerNorm) -> Result<Tensor> {

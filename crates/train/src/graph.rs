@@ -30,10 +30,7 @@ impl Ops for GraphOps {
     }
 
     fn layer_norm(&self, x: &Tensor, norm: &LayerNorm) -> Result<Tensor> {
-        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-        let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-        let scaled = centred.broadcast_div(&(variance + norm.eps)?.sqrt()?)?;
-        scaled.broadcast_mul(&norm.weight)?.broadcast_add(&norm.bias)
+        dateline_model::ops::layer_norm(x, norm)
     }
 
     fn add_layer_norm(&self, x: &Tensor, residual: &Tensor, norm: &LayerNorm) -> Result<Tensor> {

@@ -254,6 +254,29 @@ fn an_interrupted_run_ends_like_an_uninterrupted_one() {
     assert!(read(&whole.out) == read(&parts.out), "not the same weights");
 }
 
+/// Stops whenever an epoch was judged.
+struct StopWhenJudged;
+
+impl TrainObserver for StopWhenJudged {
+    fn event(&mut self, event: &TrainEvent) -> ControlFlow<()> {
+        if matches!(event, TrainEvent::Evaluated { .. }) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+/// A stop at an epoch's evaluation once lost the epoch: a run that was stopped there each time never came to its end.
+#[test]
+fn a_stop_at_an_evaluation_keeps_the_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = options(folder.path(), "whole");
+    let want = train(&whole, &mut ()).unwrap();
+    let parts = options(folder.path(), "parts");
+    let epochs = parts.recipe.epochs;
+    for _ in 0..epochs {
+        assert!(matches!(train(&parts, &mut StopWhenJudged), Err(TrainError::Stopped)));
+    }
+    assert_eq!(train(&parts, &mut StopWhenJudged).unwrap().history, want.history);
+}
+
 #[test]
 fn a_state_of_another_run_is_refused() {
     let folder = tempfile::tempdir().unwrap();

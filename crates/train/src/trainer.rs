@@ -183,8 +183,9 @@ impl<'t> Trainer<'t> {
             self.train_epoch(&batches, &encoder, &mut optimiser, progress, observer)?;
             progress.epoch += 1;
             progress.batch = 0;
-            self.evaluate_epoch(seed, &optimiser, progress, observer)?;
+            let flow_on = self.evaluate_epoch(seed, &optimiser, progress, observer)?;
             self.store.save(progress, &optimiser)?;
+            flow(flow_on)?;
         }
         let best = progress.best.take().expect("every epoch is evaluated");
         progress.done.push(SeedResult { seed, best });
@@ -239,14 +240,16 @@ impl<'t> Trainer<'t> {
         Ok(())
     }
 
-    /// Judges the weights and their average on the held-out texts, and keeps the best.
+    /// Judges the weights and their average on the held-out texts, and keeps the best. Says to stop if the observer did,
+    /// but not before the epoch is whole.
     fn evaluate_epoch(
         &self,
         seed: u64,
         optimiser: &AdamW,
         progress: &mut Progress,
         observer: &mut dyn TrainObserver,
-    ) -> Result<(), TrainError> {
+    ) -> Result<ControlFlow<()>, TrainError> {
+        let mut flow_on = ControlFlow::Continue(());
         for averaged in [false, true] {
             if averaged && self.options.recipe.ema_decay == 0.0 {
                 continue;
@@ -262,9 +265,11 @@ impl<'t> Trainer<'t> {
                 progress.best = Some(evaluation);
             }
             progress.history.push(evaluation);
-            flow(observer.event(&TrainEvent::Evaluated { evaluation, best }))?;
+            if observer.event(&TrainEvent::Evaluated { evaluation, best }).is_break() {
+                flow_on = ControlFlow::Break(());
+            }
         }
-        Ok(())
+        Ok(flow_on)
     }
 
     fn f1(&self, weights: &NamedWeights) -> Result<f64, TrainError> {
