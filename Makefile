@@ -3,7 +3,7 @@
 CARGO ?= cargo
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: run test lint lint-deploy fmt bench load soak hostile stream faults train install
+.PHONY: run test clients lint lint-deploy fmt bench load soak hostile stream faults train install
 
 run: ## build and serve the web page and the API with the default model
 	$(CARGO) run --release --bin dateline -- serve --listen $(LISTEN)
@@ -13,6 +13,10 @@ test: ## every test: units, properties, parity and end-to-end scenarios
 
 faults: ## what happens when a model thread panics, in a build that can be told to
 	$(CARGO) test -p dateline-cli --features fault-injection --test faults
+
+clients: ## Hugging Face's Python and Node clients against a service with keys (needs Python and Node)
+	$(if $(DATELINE),,$(CARGO) build --release --bin dateline)
+	tests/clients/run.sh
 
 lint: ## formatting, clippy with warnings as errors, docs, licences
 	$(CARGO) fmt --all --check
