@@ -3,7 +3,7 @@
 CARGO ?= cargo
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: run test lint lint-deploy fmt bench load soak hostile stream test-features openapi contract train install
+.PHONY: run test test-features clients contract lint lint-deploy fmt bench load soak hostile stream openapi train install
 
 run: ## build and serve the web page and the API with the default model
 	$(CARGO) run --release --bin dateline -- serve --listen $(LISTEN)
@@ -12,7 +12,11 @@ test: ## every test: units, properties, parity and end-to-end scenarios
 	$(CARGO) test --workspace
 
 test-features: ## what only some builds can do: send traces, and panic when told to, so that it can be tested
-	$(CARGO) test -p dateline-cli --features fault-injection,otlp --test test-features --test traces
+	$(CARGO) test -p dateline-cli --features fault-injection,otlp --test faults --test traces
+
+clients: ## Hugging Face's Python and Node clients against a service with keys (needs Python and Node)
+	$(if $(DATELINE),,$(CARGO) build --release --bin dateline)
+	tests/clients/run.sh
 
 lint: ## formatting, clippy with warnings as errors, docs, licences
 	$(CARGO) fmt --all --check

@@ -63,7 +63,7 @@ pub type Outcome = Result<Vec<Mention>, Failure>;
 
 /// There is no room for another text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many texts are waiting; try again in {} seconds", retry_after.as_secs())]
+#[error("too many texts are waiting; try again in {} s", retry_after.as_secs())]
 pub struct Overloaded {
     /// When there may be room again, by what is waiting and how fast it went of late.
     pub retry_after: Duration,

@@ -79,7 +79,7 @@ impl Access {
             let seconds = until.wait_time_from(DefaultClock::default().now()).as_secs_f64().ceil().max(1.0);
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few seconds, at least one")]
             let seconds = seconds as u64;
-            let detail = format!("more requests than this service allows a caller; try again in {seconds} seconds");
+            let detail = format!("more requests than this service allows a caller; try again in {seconds} s");
             Problem::new(Code::RateLimited, detail).retry_after(seconds)
         })
     }

@@ -22,7 +22,7 @@ use crate::wire::{DocumentError, ManyAnswer, OneAnswer, Parsed, Texts, parse_bod
 const ACCEPTED: &str = "application/json, or application/x-ndjson for a document a line";
 /// Up to so many bytes a single text is taken for a story that somebody waits for; whatever is longer, and every batch
 /// and stream, is bulk.
-const INTERACTIVE_BYTES: usize = 64 << 10;
+const INTERACTIVE_BYTES: usize = 16 << 10;
 /// JSON of so many bytes is read and written on a thread of its own: it takes long enough to hold others up.
 const LONG_JSON: usize = 64 << 10;
 
@@ -45,7 +45,13 @@ pub(crate) async fn annotate(
     let mut body = Incoming::new(body, app.limits().idle_timeout);
     match answer(&app, &uri, &headers, &mut body).await {
         Ok(Answer::Whole(response)) => Ok(response),
-        Ok(Answer::Lines(options)) => Ok(stream(app, options, body)),
+        Ok(Answer::Lines(options)) => {
+            if headers.contains_key(header::EXPECT) {
+                // Reading gives the client leave to send; an answer that began without would be its final word.
+                body.peek().await?;
+            }
+            Ok(stream(app, options, body))
+        }
         Err(problem) => Err(refuse(problem, &headers, body).await),
     }
 }
@@ -81,7 +87,11 @@ async fn answer(app: &App, uri: &Uri, headers: &HeaderMap, body: &mut Incoming) 
     let (own, uri) = (app.clone(), uri.clone());
     let (options, texts) = aside(length, move || {
         let text = utf8(&bytes)?;
-        if format == Format::MaybeJson && !text.trim_start().starts_with('{') {
+        // What begins otherwise is a form; nothing at all, or JSON of another kind, is told what it lacks.
+        if format == Format::MaybeJson
+            && !text.trim_start().is_empty()
+            && !text.trim_start().starts_with(['{', '[', '"'])
+        {
             let detail = format!("a form is not accepted: send {ACCEPTED}");
             return Err(Problem::new(Code::UnsupportedMediaType, detail));
         }

@@ -25,16 +25,27 @@ const SLOWEST: usize = 1 << 10;
 pub(crate) struct Incoming {
     stream: BodyDataStream,
     idle: Duration,
+    /// A piece that was read before somebody wanted it.
+    ahead: Option<Bytes>,
 }
 
 impl Incoming {
     /// The body, of which the next piece may take as long as `idle`.
     pub(crate) fn new(body: Body, idle: Duration) -> Self {
-        Self { stream: body.into_data_stream(), idle }
+        Self { stream: body.into_data_stream(), idle, ahead: None }
+    }
+
+    /// Waits for the first piece, which stays to be read.
+    pub(crate) async fn peek(&mut self) -> Result<(), Problem> {
+        self.ahead = self.next().await?;
+        Ok(())
     }
 
     /// The next piece, or `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        if let Some(piece) = self.ahead.take() {
+            return Ok(Some(piece));
+        }
         match tokio::time::timeout(self.idle, self.stream.next()).await {
             Ok(piece) => piece.transpose().map_err(|error| {
                 Problem::new(Code::BodyBroken, format!("the body ended before it was complete: {error}"))

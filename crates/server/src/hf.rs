@@ -43,8 +43,13 @@ pub(crate) fn is_asked(uri: &Uri) -> bool {
     uri.path().starts_with("/v1/hf/")
 }
 
-/// A problem with its detail where the clients of this contract look for it, too.
+/// A problem with its detail where the clients of this contract look for it, too. They take 503 for a model that is
+/// being loaded and ask again at once and without end, so one that is overloaded says 429.
 pub(crate) fn refusal(problem: Problem) -> Response {
+    let problem = match problem.code {
+        Code::Overloaded => Problem { code: Code::RateLimited, ..problem },
+        _ => problem,
+    };
     let detail = problem.detail.clone();
     problem.response_with(&[("error", &detail)])
 }
@@ -121,6 +126,10 @@ impl HfRequest {
         let (mut inputs, mut pieces, mut ignore) = (None, false, Vec::new());
         for field in source.fields()? {
             match field.name.as_str() {
+                "inputs" if inputs.is_some() => {
+                    let problem = Problem::of_field(Code::InvalidField, "inputs", "`inputs` is given twice");
+                    return Err(problem.at(source.place_of(field.value.get())));
+                }
                 "inputs" => inputs = Some(read_inputs(source, &field, max_texts)?),
                 "parameters" if is_null(&field) => {}
                 "parameters" => {

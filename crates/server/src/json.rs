@@ -66,7 +66,7 @@ impl<'s> Source<'s> {
         let message = error.to_string();
         let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
         let problem = if error.classify() == Category::Data {
-            Problem::new(Code::InvalidField, format!("{what}: {message} (line {line}, column {column})"))
+            Problem::new(Code::InvalidField, format!("{what}: {} (line {line}, column {column})", plain(message)))
         } else {
             Problem::new(
                 Code::InvalidJson,
@@ -87,8 +87,26 @@ impl<'s> Source<'s> {
         let line = before.iter().filter(|&&byte| byte == b'\n').count();
         let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
         let column = before[start..].iter().filter(|&&byte| byte & 0xC0 != 0x80).count();
-        (self.first_line + line, column)
+        (self.first_line + line, column.max(1))
     }
+}
+
+/// The message in JSON's words where it has Rust's. What is quoted in it is the caller's own and stays.
+fn plain(message: &str) -> String {
+    let Some((found, expected)) = message.rsplit_once(", expected ") else { return message.to_owned() };
+    let found = match found {
+        "invalid type: sequence" => "invalid type: list",
+        "invalid type: map" => "invalid type: object",
+        found => found,
+    };
+    let expected = match expected {
+        "f32" => "a number",
+        "u64" => "a whole number, 0 or more",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        expected => expected,
+    };
+    format!("{found}, expected {expected}")
 }
 
 /// What to do about the mistakes that people make.
@@ -153,7 +171,7 @@ mod tests {
         let fields = source.fields().unwrap();
         let problem = source.value::<String>(&fields[0]).unwrap_err();
         assert_eq!((problem.code, problem.place.map(|place| place.0)), (Code::InvalidField, Some(7)));
-        assert!(problem.detail.starts_with("`text`: invalid type: sequence, expected a string"), "{}", problem.detail);
+        assert!(problem.detail.starts_with("`text`: invalid type: list, expected a string"), "{}", problem.detail);
         assert_eq!(Source::body("[1]").fields().unwrap_err().code, Code::InvalidField);
     }
 

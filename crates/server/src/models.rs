@@ -26,9 +26,13 @@ struct Model<'m> {
 }
 
 /// All models, the default one first.
-pub(crate) async fn models(State(app): State<App>) -> Response {
+pub(crate) async fn models(State(app): State<App>, uri: Uri) -> Result<Response, Problem> {
+    if let Some((name, _)) = pairs(&uri)?.first() {
+        let detail = format!("unknown query parameter `{name}`; this list takes none");
+        return Err(Problem::of_field(Code::UnknownField, name, detail));
+    }
     let models = app.engine().models().iter().enumerate().map(|(index, info)| model(index, info));
-    json(&Models { models: models.collect() })
+    Ok(json(&Models { models: models.collect() }))
 }
 
 fn model(index: usize, info: &ModelInfo) -> Model<'_> {

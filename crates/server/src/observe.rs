@@ -31,6 +31,9 @@ use crate::trace::TraceContext;
 /// What stands for the status of a request whose caller left before it was answered, as web servers have it.
 const LEFT: u16 = 499;
 
+/// Routes that machines ask all the time.
+const PROBES: [&str; 3] = ["/health/live", "/health/ready", "/metrics"];
+
 tokio::task_local! {
     static REQUEST_ID: String;
 }
@@ -129,7 +132,8 @@ pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next
     note.status = head.status.as_u16();
     note.code = head.extensions.get::<ProblemCode>().map(|ProblemCode(code)| code.name());
     note.caller = head.extensions.get::<Caller>().and_then(|caller| caller.name().map(str::to_owned));
-    note.ended = body.is_end_stream();
+    // The answer to HEAD has the head of a body that nobody reads.
+    note.ended = body.is_end_stream() || method == "HEAD";
     Response::from_parts(head, Body::new(Observed { body, note: Mutex::new(note) }))
 }
 
@@ -173,19 +177,32 @@ impl Drop for Note {
             metrics.cut_off.inc();
         }
         self.span.record("http.response.status_code", self.status);
-        tracing::info!(
-            method = self.method,
-            route = self.route,
-            status = self.status,
-            code = self.code,
-            caller = self.caller,
-            ms = time.as_secs_f64() * 1000.0,
-            bytes = self.bytes,
-            complete = self.ended,
-            request_id = self.context.request_id,
-            trace_id = self.context.trace_id,
-            "answered"
-        );
+        // Thousandths of a millisecond, without the digits that binary fractions add.
+        let ms = (time.as_secs_f64() * 1e6).round() / 1e3;
+        macro_rules! line {
+            ($level:expr) => {
+                tracing::event!(
+                    $level,
+                    method = self.method,
+                    route = self.route,
+                    status = self.status,
+                    code = self.code,
+                    caller = self.caller,
+                    ms,
+                    bytes = self.bytes,
+                    complete = self.ended,
+                    request_id = self.context.request_id,
+                    trace_id = self.context.trace_id,
+                    "answered"
+                )
+            };
+        }
+        // Probes and scrapes come every few seconds for ever; who wants to see them asks for it.
+        if PROBES.contains(&self.route.as_str()) && self.status < 400 {
+            line!(tracing::Level::DEBUG);
+        } else {
+            line!(tracing::Level::INFO);
+        }
     }
 }
 

@@ -180,7 +180,7 @@ impl From<Failure> for Problem {
 impl From<Overloaded> for Problem {
     fn from(overloaded: Overloaded) -> Self {
         let seconds = overloaded.retry_after.as_secs().max(1);
-        let detail = format!("too many texts wait for the model; try again in {seconds} seconds");
+        let detail = format!("too many texts wait for the model; try again in {seconds} s");
         Self::new(Code::Overloaded, detail).retry_after(seconds)
     }
 }

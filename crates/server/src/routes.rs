@@ -41,7 +41,7 @@ pub(crate) fn router(app: App, cors_origins: &[String]) -> Router {
 /// The routes of the address that is for probes and metrics only.
 pub(crate) fn metrics_router(app: App) -> Router {
     let all = Router::new().route("/metrics", get(health::metrics)).merge(health::routes());
-    observed(all.method_not_allowed_fallback(method_not_allowed).fallback(not_found), app)
+    observed(all.method_not_allowed_fallback(method_not_allowed).fallback(no_such_metrics), app)
 }
 
 fn observed(routes: Router<App>, app: App) -> Router {
@@ -64,6 +64,7 @@ fn pages_of(origins: &[String]) -> CorsLayer {
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([
             header::AUTHORIZATION,
+            header::CONTENT_ENCODING,
             header::CONTENT_TYPE,
             name("x-api-key"),
             name("x-request-id"),
@@ -85,12 +86,19 @@ fn pages_of(origins: &[String]) -> CorsLayer {
 }
 
 async fn not_found(uri: Uri) -> Problem {
-    let detail = format!("nothing is at {}; texts go to POST /v1/annotate, the page is at /", uri.path());
+    let detail = format!("nothing is at {}; texts go to POST /v1/annotate, /docs describes the rest", uri.path());
     Problem::new(Code::NotFound, detail)
 }
 
-async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
-    let posts = uri.path() == "/v1/annotate" || uri.path().starts_with("/v1/hf/");
-    let allowed = if posts { "POST" } else { "GET" };
-    Problem::new(Code::MethodNotAllowed, format!("{method} is not what {} takes: use {allowed}", uri.path()))
+async fn no_such_metrics(uri: Uri) -> Problem {
+    let detail = format!("nothing is at {}; this address has /metrics, /health/live and /health/ready", uri.path());
+    Problem::new(Code::NotFound, detail)
+}
+
+async fn method_not_allowed(method: Method, uri: Uri) -> Response {
+    let hugging_face = hf::is_asked(&uri);
+    let allowed = if hugging_face || uri.path() == "/v1/annotate" { "POST" } else { "GET" };
+    let detail = format!("{method} is not what {} takes: use {allowed}", uri.path());
+    let problem = Problem::new(Code::MethodNotAllowed, detail);
+    if hugging_face { hf::refusal(problem) } else { problem.into_response() }
 }

@@ -31,7 +31,10 @@ pub enum ServiceError {
     /// The file of API keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyError),
-    /// The certificate cannot be used, the listener broke, or the shutdown cut requests off.
+    /// The certificate or its key cannot be used.
+    #[error("{0}")]
+    Tls(String),
+    /// The listener broke, or the shutdown cut requests off.
     #[error("{0}")]
     Listener(String),
 }
@@ -60,7 +63,8 @@ impl Service {
     /// [`ServiceError`] if any of them cannot be had.
     pub fn bind(engine: Engine, config: ServerConfig) -> Result<Self, ServiceError> {
         let keys = config.keys.as_ref().map(KeyStore::load).transpose()?.map(Arc::new);
-        let tls = config.tls.as_ref().map(Tls::load).transpose()?;
+        let tls =
+            config.tls.as_ref().map(Tls::load).transpose().map_err(|error| ServiceError::Tls(error.to_string()))?;
         let (listener, address) = bind(config.listen, "listen")?;
         let metrics = config.metrics_listen.map(|address| bind(address, "metrics-listen")).transpose()?;
         let access = Access::new(keys.clone(), config.limits.rate_limit);

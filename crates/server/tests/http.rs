@@ -94,6 +94,10 @@ async fn curl_without_headers_works() {
         let (status, _, body) = send(post("/v1/annotate", kind, r#" {"text":"Kyiv"}"#)).await;
         assert_eq!(status, StatusCode::OK, "{body}");
     }
+    for (body, status) in [("", 400), ("[1]", 422), ("\"Kyiv\"", 422)] {
+        let (got, _, answer) = send(post("/v1/annotate", Some("application/x-www-form-urlencoded"), body)).await;
+        assert_eq!(got.as_u16(), status, "what is no form is told what it lacks: {answer}");
+    }
     for (kind, body) in [("application/x-www-form-urlencoded", "text=Kyiv"), ("text/plain", "Kyiv")] {
         let (status, kind, _) = send(post("/v1/annotate", Some(kind), body)).await;
         assert_eq!((status, kind.as_str()), (StatusCode::UNSUPPORTED_MEDIA_TYPE, "application/problem+json"));
@@ -307,6 +311,23 @@ async fn who_sends_all_before_reading_is_told_so() {
     let (last, answers) = lines.split_last().unwrap();
     assert!(answers.iter().all(|answer| answer["mentions"][0]["text"] == "Kyiv"));
     assert_eq!((&last["line"], &last["error"]["code"]), (&json!(answers.len() + 1), &json!("timeout")));
+}
+
+/// A client that waits for leave to send (`Expect: 100-continue`) took the answer that began at once for the final word.
+#[tokio::test]
+async fn a_stream_that_waits_for_leave_is_read_before_it_is_answered() {
+    let (lines, sent) = mpsc::channel::<Result<Bytes, Infallible>>(1);
+    let body = Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(sent));
+    let mut request = post("/v1/annotate", Some("application/x-ndjson"), body);
+    request.headers_mut().insert(header::EXPECT, "100-continue".parse().unwrap());
+    let answering = tokio::spawn(app().oneshot(request));
+    tokio::task::yield_now().await;
+    assert!(!answering.is_finished());
+    lines.send(Ok(Bytes::from_static(b"{\"text\":\"Kyiv\"}\n"))).await.unwrap();
+    let response = answering.await.unwrap().unwrap();
+    drop(lines);
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    assert_eq!(body.lines().count(), 1);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ Examples:
   dateline serve --listen 0.0.0.0:8080 --keys keys.toml
   curl http://127.0.0.1:8080/v1/annotate -H \"Authorization: Bearer $KEY\" --json '{\"text\": \"Kyiv\"}'")]
     Add {
-        /// Who is to use it, in letters, digits, dots, hyphens and underscores. Logs and metrics show this name.
+        /// Who is to use it, in letters, digits, dots, hyphens and underscores. The log shows this name.
         name: String,
         #[command(flatten)]
         keys: KeysFileArgs,

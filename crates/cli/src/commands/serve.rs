@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 
 use dateline_engine::{Engine, EngineModel, EngineOptions};
 use dateline_model::{Annotator, DeviceSpec, RunOptions};
-use dateline_server::{Limits, ServerConfig, Service};
+use dateline_server::{Limits, ServerConfig, Service, ServiceError};
 use tokio::sync::mpsc;
 
 use crate::args::{ServeConfig, ServeTask, unknown_variables};
@@ -42,7 +42,10 @@ pub(super) fn run(task: ServeTask) -> Result<(), Failure> {
         .build()
         .map_err(Failure::work)?;
     runtime.block_on(async {
-        let service = Service::bind(engine, server_config(config)).map_err(Failure::work)?;
+        let service = Service::bind(engine, server_config(config)).map_err(|error| match error {
+            ServiceError::Keys(_) | ServiceError::Tls(_) => Failure::Usage(error.to_string()),
+            _ => Failure::work(error),
+        })?;
         service.run(told_to_end(), told_to_reload()).await.map_err(Failure::work)
     })
 }
@@ -67,7 +70,8 @@ fn start_engine(config: &ServeConfig) -> Result<Engine, Failure> {
         devices: config.devices.iter().map(ToString::to_string).collect(),
         max_batch_tokens,
         text_threads: config.text_threads.map_or(defaults.text_threads, NonZeroUsize::get),
-        queue_bytes: config.max_queue_bytes,
+        // The engine counts for each of its two lanes, an operator for the process.
+        queue_bytes: config.max_queue_bytes / 2,
     };
     Engine::start(models, options).map_err(Failure::work)
 }

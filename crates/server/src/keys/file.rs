@@ -33,7 +33,7 @@ const LONGEST_NAME: usize = 64;
 #[non_exhaustive]
 pub enum KeyError {
     /// The file cannot be read.
-    #[error("cannot read the keys in {}: {source}", path.display())]
+    #[error("cannot read the keys in {}: {source} (`dateline keys add NAME --file FILE` makes a file of keys)", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -249,6 +249,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     let beside = path.with_file_name(format!(".{}.{}.new", name.to_string_lossy(), process::id()));
     let written = write_new(&beside, text).and_then(|()| {
         if let Ok(there) = fs::metadata(&path) {
+            keep_owner(&beside, &there)?;
             fs::set_permissions(&beside, there.permissions())?;
         }
         fs::rename(&beside, &path)
@@ -258,6 +259,27 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
         let _ = fs::remove_file(&beside);
     }
     written
+}
+
+/// Gives a new file the owner and group of the old one: a service that may read the one must be able to read the other.
+#[cfg(unix)]
+fn keep_owner(path: &Path, old: &fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let new = fs::metadata(path)?;
+    if (new.uid(), new.gid()) == (old.uid(), old.gid()) {
+        return Ok(());
+    }
+    chown(path, Some(old.uid()), Some(old.gid())).map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("it belongs to somebody else, and {error}: do this as its owner or as root"),
+        )
+    })
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &Path, _: &fs::Metadata) -> io::Result<()> {
+    Ok(())
 }
 
 fn write_new(path: &Path, text: &str) -> io::Result<()> {
@@ -276,6 +298,23 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As root a new file is root's, and a service that runs as another user could not read it any more.
+    #[cfg(unix)]
+    #[test]
+    fn a_file_keeps_its_owner_and_group() {
+        use std::os::unix::fs::{MetadataExt, chown};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.toml");
+        let file = KeyFile::default();
+        file.write(&path).unwrap();
+        // Only root can give a file away; others have nothing to lose here.
+        if chown(&path, Some(12), Some(34)).is_ok() {
+            file.write(&path).unwrap();
+            let there = fs::metadata(&path).unwrap();
+            assert_eq!((there.uid(), there.gid()), (12, 34));
+        }
+    }
 
     #[test]
     fn what_is_written_is_read() {
