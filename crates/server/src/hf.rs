@@ -193,7 +193,10 @@ fn read_parameter<'s>(
             Ok(())
         }
         // How far the windows of a long text overlap is the model's own affair here: all of a text is always read.
-        "stride" => source.value::<u64>(field).map(drop),
+        "stride" => match source.value::<f64>(field)? {
+            stride if stride >= 0.0 && stride.fract() == 0.0 => Ok(()),
+            stride => refuse(Code::InvalidField, format!("`stride`: {stride} is not a whole number, 0 or more")),
+        },
         name => {
             let known = "known are aggregation_strategy, ignore_labels, stride";
             refuse(Code::UnknownField, format!("unknown parameter `{name}`; {known}"))

@@ -100,8 +100,7 @@ fn plain(message: &str) -> String {
         found => found,
     };
     let expected = match expected {
-        "f32" => "a number",
-        "u64" => "a whole number, 0 or more",
+        "f32" | "f64" => "a number",
         "a boolean" => "true or false",
         "a sequence" => "a list",
         expected => expected,

@@ -161,7 +161,11 @@ fn metrics() -> OperationBuilder {
     let content = ContentBuilder::new().schema(Some(string())).examples_from_iter([("metrics", example)]).build();
     let about = "Counters and histograms in the OpenMetrics text format, for Prometheus and its like.";
     let operation = keyed(operation("operations", "metrics", "Metrics", about));
-    refuse(operation.response("200", ok("The metrics.", "text/plain", content)), Family::Plain, &[401, 429])
+    refuse(
+        operation.response("200", ok("The metrics.", "application/openmetrics-text", content)),
+        Family::Plain,
+        &[401, 429],
+    )
 }
 
 fn document() -> OperationBuilder {
