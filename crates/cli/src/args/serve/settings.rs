@@ -47,7 +47,8 @@ pub(crate) struct ServeSettings {
     /// needs].
     #[arg(long, env = "DATELINE_MAX_BATCH_TOKENS", value_name = "N", help_heading = MODEL)]
     pub(super) max_batch_tokens: Option<NonZeroUsize>,
-    /// Text that may wait for the model, in MiB; more is refused with 503 [default: 64].
+    /// Text that may wait for the model, in MiB, half of it in the lane of single texts and half in that of batches and
+    /// streams; more is refused with 503 [default: 64].
     #[arg(long, env = "DATELINE_MAX_QUEUE", value_name = "MIB", help_heading = LIMITS)]
     pub(super) max_queue: Option<NonZeroUsize>,
     /// The longest body, or line of a streamed body, in MiB [default: 32].
