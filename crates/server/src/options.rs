@@ -151,7 +151,7 @@ mod tests {
     fn read(query: &[(&str, &str)]) -> Result<Options, Problem> {
         let model = |name: &str, labels: &[&str]| ModelInfo {
             name: name.to_owned(),
-            labels: labels.iter().map(|label| Label::new(label)).collect(),
+            labels: labels.iter().copied().map(Label::new).collect(),
             architecture: "Fake".to_owned(),
             window_tokens: 8,
         };
