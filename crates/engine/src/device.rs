@@ -22,6 +22,8 @@ use crate::shared::Shared;
 const WARM_UP: &str = "The envoy left Lisbon on Tuesday and reached Montevideo a week later, her office said. ";
 /// How long a thread must have lived for its end to count as the first of its kind.
 const STEADY: Duration = Duration::from_secs(60);
+/// A device that ended so often in a row is not expected to come back soon.
+const FAILING: u32 = 3;
 /// The longest wait before a thread is started again.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
@@ -29,7 +31,7 @@ impl<M: Model> Shared<M> {
     /// The life of the thread that starts a device's threads, one after the other.
     pub(crate) fn supervise(self: &Arc<Self>, device: usize) {
         let name = &self.devices[device];
-        let mut wait = Duration::ZERO;
+        let (mut wait, mut failures) = (Duration::ZERO, 0);
         loop {
             let begun = Instant::now();
             let own = Arc::clone(self);
@@ -42,8 +44,15 @@ impl<M: Model> Shared<M> {
                 Err(error) => tracing::error!(device = %name, %error, "the model's thread cannot be started"),
             }
             self.metrics.restarted(name);
-            self.set_device(device, DeviceState::Restarting);
-            wait = if begun.elapsed() > STEADY { Duration::ZERO } else { wait };
+            if begun.elapsed() > STEADY {
+                (wait, failures) = (Duration::ZERO, 0);
+            }
+            failures += 1;
+            self.set_device(device, if failures < FAILING { DeviceState::Restarting } else { DeviceState::Failing });
+            // Nobody is left to serve what waits; who waits is told, and not kept until his time is up.
+            if self.states.borrow().iter().all(|state| *state == DeviceState::Failing) {
+                self.fail_waiting(Failure::Model);
+            }
             if !self.rest(wait) {
                 return;
             }
@@ -68,14 +77,20 @@ impl<M: Model> Shared<M> {
     /// A device thread's life.
     fn serve_device(&self, device: usize) {
         for model in 0..self.models.len() {
-            if let Err(error) = self.warm_up(device, model) {
-                let (device, model) = (&self.devices[device], &self.models[model].name);
-                panic!("the model {model} does not run on {device}: {error}");
-            }
+            self.must_work(device, model);
         }
         self.set_device(device, DeviceState::Ready);
         while let Some(taken) = self.next_batch() {
             self.run(device, taken);
+        }
+    }
+
+    /// Ends the thread if the model does not work on its device, even on a text of ours.
+    fn must_work(&self, device: usize, model: usize) {
+        if let Err(error) = self.warm_up(device, model) {
+            let (device, model) = (&self.devices[device], &self.models[model].name);
+            tracing::error!(%device, %model, %error, "the model does not work on the device");
+            panic!("the model does not work on the device");
         }
     }
 
@@ -131,12 +146,23 @@ impl<M: Model> Shared<M> {
         };
         tracing::error!(device = %self.devices[device], %error, "the model failed on a batch");
         let windows = std::mem::take(&mut on_device.windows);
-        for part in windows.chunk_by(|a, b| Arc::ptr_eq(&a.0, &b.0)) {
-            let alone = OnDevice { shared: self, windows: part.to_vec() };
-            // A text alone in its batch has just failed alone.
-            if part.len() < windows.len() && self.encode(device, part).is_ok() {
-                alone.hand_on();
+        let model = windows.first().map(|(item, _)| item.model);
+        // All of them first: should one of them panic, the others are failed, too, and not forgotten.
+        let parts = windows.chunk_by(|a, b| Arc::ptr_eq(&a.0, &b.0));
+        let parts: Vec<_> = parts.map(|part| OnDevice { shared: self, windows: part.to_vec() }).collect();
+        let mut any = false;
+        // A text alone in its batch has just failed alone.
+        if parts.len() > 1 {
+            for part in parts {
+                if self.encode(device, &part.windows).is_ok() {
+                    part.hand_on();
+                    any = true;
+                }
             }
+        }
+        // A device that does not even read our own text is broken, and must not go on failing what others could do.
+        if let Some(model) = model.filter(|_| !any) {
+            self.must_work(device, model);
         }
     }
 

@@ -86,6 +86,8 @@ pub enum DeviceState {
     Ready,
     /// It panicked and is started again.
     Restarting,
+    /// It was started again several times and did not get ready; it is tried again now and then.
+    Failing,
 }
 
 /// A device and how its thread is.
@@ -117,7 +119,7 @@ struct Handle {
 /// The engine behind its handle, whatever its models are.
 trait Core: Send + Sync {
     fn submit(&self, job: Job);
-    fn overloaded(&self) -> Overloaded;
+    fn overloaded(&self, lane: Lane) -> Overloaded;
     fn pieces(&self, model: usize, text: &str) -> Result<Vec<Piece>, ModelFailure>;
     fn stop(&self);
 }
@@ -125,16 +127,19 @@ trait Core: Send + Sync {
 impl<M: Model> Core for Shared<M> {
     fn submit(&self, job: Job) {
         let mut state = self.state();
-        state.waiting[job.request.lane as usize].push_back(job);
+        let lane = job.request.lane as usize;
+        state.waiting_bytes[lane] += job.request.text.len();
+        state.waiting[lane].push_back(job);
         self.show(&state);
         drop(state);
         self.text_work.notify_one();
     }
 
-    fn overloaded(&self) -> Overloaded {
+    fn overloaded(&self, lane: Lane) -> Overloaded {
         let state = self.state();
-        let waiting = state.waiting.iter().flatten().map(|job| job.request.text.len()).sum();
-        Overloaded { retry_after: state.speed.time_for(waiting) }
+        // English has about four bytes a token.
+        let tokens = state.waiting_bytes[lane as usize] / 4 + state.ready.tokens(lane);
+        Overloaded { retry_after: state.speed.time_for(tokens) }
     }
 
     fn pieces(&self, model: usize, text: &str) -> Result<Vec<Piece>, ModelFailure> {
@@ -241,6 +246,12 @@ impl Engine {
         self.handle.states.borrow().iter().all(|state| *state == DeviceState::Ready)
     }
 
+    /// Whether no device can be brought to work. What is submitted is failed.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.handle.states.borrow().iter().all(|state| *state == DeviceState::Failing)
+    }
+
     /// Changes of the devices' states, in the devices' order.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Vec<DeviceState>> {
@@ -273,7 +284,7 @@ impl Engine {
     /// # Errors
     /// [`Overloaded`] if it has none.
     pub fn has_room(&self, lane: Lane) -> Result<(), Overloaded> {
-        if self.room(lane).available_permits() > 0 { Ok(()) } else { Err(self.handle.core.overloaded()) }
+        if self.room(lane).available_permits() > 0 { Ok(()) } else { Err(self.handle.core.overloaded(lane)) }
     }
 
     /// Hands a text over if there is room for it now.
@@ -284,7 +295,7 @@ impl Engine {
         let room = self.room(request.lane);
         match Arc::clone(room).try_acquire_many_owned(self.units(&request)) {
             Ok(room) => Ok(self.enter(request, room)),
-            Err(_) => Err(self.handle.core.overloaded()),
+            Err(_) => Err(self.handle.core.overloaded(request.lane)),
         }
     }
 

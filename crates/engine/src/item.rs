@@ -81,10 +81,11 @@ pub(crate) struct Job {
 impl Job {
     /// Whether nobody waits for it any more, and why.
     pub(crate) fn moot(&self, now: Instant) -> Option<Moot> {
-        if self.reply.is_closed() {
-            return Some(Moot::Abandoned);
+        // The deadline first: a caller whose time is up leaves by it.
+        if self.request.deadline.is_some_and(|deadline| deadline <= now) {
+            return Some(Moot::Expired);
         }
-        self.request.deadline.is_some_and(|deadline| deadline <= now).then_some(Moot::Expired)
+        self.reply.is_closed().then_some(Moot::Abandoned)
     }
 }
 
@@ -143,10 +144,11 @@ impl<R> Item<R> {
         if self.failed.load(Ordering::Acquire) {
             return Some(Moot::Answered);
         }
-        if locked(&self.way_back).as_ref().is_none_or(|way_back| way_back.reply.is_closed()) {
-            return Some(Moot::Abandoned);
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
+            return Some(Moot::Expired);
         }
-        self.deadline.is_some_and(|deadline| deadline <= now).then_some(Moot::Expired)
+        let left = locked(&self.way_back).as_ref().is_none_or(|way_back| way_back.reply.is_closed());
+        left.then_some(Moot::Abandoned)
     }
 
     /// What was read. A thread that panicked while it held it has failed the text, so nobody sees what it left.
@@ -159,14 +161,13 @@ impl<R> Item<R> {
         self.unplaced.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// Gives the outcome to who waits for it; only the first counts, and says true.
-    pub(crate) fn answer(&self, outcome: Outcome) -> bool {
+    /// Gives the outcome to who waits for it. Only the first counts; it says whether somebody still waited.
+    pub(crate) fn answer(&self, outcome: Outcome) -> Option<bool> {
         if outcome.is_err() {
             self.failed.store(true, Ordering::Release);
         }
         let way_back = locked(&self.way_back).take();
-        // A caller that left meanwhile does not miss the answer.
-        way_back.is_some_and(|way_back| way_back.reply.send(outcome).is_ok())
+        way_back.map(|way_back| way_back.reply.send(outcome).is_ok())
     }
 }
 

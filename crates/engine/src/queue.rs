@@ -18,14 +18,16 @@ pub(crate) struct Ready<R> {
     tokens: [usize; 2],
     /// Tokens that went to interactive texts while bulk ones waited.
     debt: usize,
-    /// The model that is served next if several have work.
-    turn: usize,
+    /// By lane, the model that is served next if several have work.
+    turn: [usize; 2],
 }
 
 struct Entry<R> {
     item: Arc<Item<R>>,
     /// The first window that was not taken.
     next: usize,
+    /// Tokens of the windows that were not taken.
+    rest: usize,
 }
 
 /// Windows that go through a device together; all of one model and one lane.
@@ -42,7 +44,7 @@ impl<R> Ready<R> {
             models: (0..models).map(|_| [VecDeque::new(), VecDeque::new()]).collect(),
             tokens: [0; 2],
             debt: 0,
-            turn: 0,
+            turn: [0; 2],
         }
     }
 
@@ -51,9 +53,16 @@ impl<R> Ready<R> {
         self.tokens[lane as usize]
     }
 
+    /// Tokens that wait in a lane, of each text no more than a budget: how much there is to fill batches with, to which
+    /// a text of millions adds no more than one.
+    pub(crate) fn ahead(&self, lane: Lane, budget: usize) -> usize {
+        self.models.iter().flat_map(|lanes| &lanes[lane as usize]).map(|entry| entry.rest.min(budget)).sum()
+    }
+
     pub(crate) fn push(&mut self, item: Arc<Item<R>>) {
-        self.tokens[item.lane as usize] += item.windows.iter().sum::<usize>();
-        self.models[item.model][item.lane as usize].push_back(Entry { item, next: 0 });
+        let rest = item.windows.iter().sum();
+        self.tokens[item.lane as usize] += rest;
+        self.models[item.model][item.lane as usize].push_back(Entry { item, next: 0, rest });
     }
 
     /// The next batch of at most `budget` tokens (a single window always fits). With `only_interactive`, a bulk batch is
@@ -67,13 +76,16 @@ impl<R> Ready<R> {
             (false, false) => Lane::Bulk,
         };
         let has_work = |model: &usize| !self.models[*model][lane as usize].is_empty();
-        let model = (0..self.models.len()).map(|n| (self.turn + n) % self.models.len()).find(has_work)?;
-        self.turn = (model + 1) % self.models.len();
+        let model =
+            (0..self.models.len()).map(|n| (self.turn[lane as usize] + n) % self.models.len()).find(has_work)?;
+        self.turn[lane as usize] = (model + 1) % self.models.len();
         let (taken, tokens) = self.fill(model, lane, budget, now);
         match lane {
             Lane::Interactive if bulk_waits => self.debt += tokens,
             Lane::Interactive => {}
-            Lane::Bulk => self.debt = 0,
+            // A turn in which nothing was left to do was none.
+            Lane::Bulk if tokens > 0 => self.debt = 0,
+            Lane::Bulk => {}
         }
         Some(taken)
     }
@@ -83,18 +95,18 @@ impl<R> Ready<R> {
         let mut tokens = 0;
         let queue = &mut self.models[model][lane as usize];
         while let Some(mut entry) = queue.pop_front() {
-            let rest = &entry.item.windows[entry.next..];
             if let Some(moot) = entry.item.moot(now) {
-                self.tokens[lane as usize] -= rest.iter().sum::<usize>();
+                self.tokens[lane as usize] -= entry.rest;
                 taken.moot.push((entry.item, moot));
                 continue;
             }
             let mut fits = 0;
-            for &window in rest {
+            for &window in &entry.item.windows[entry.next..] {
                 if tokens > 0 && tokens + window > budget {
                     break;
                 }
                 tokens += window;
+                entry.rest -= window;
                 self.tokens[lane as usize] -= window;
                 fits += 1;
             }

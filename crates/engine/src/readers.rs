@@ -17,6 +17,10 @@ use crate::shared::{Shared, State};
 /// How many budgets of tokens of bulk texts are read ahead of each device.
 const READ_AHEAD: usize = 4;
 
+/// A text that was read takes some hundred bytes a token. Beyond so many tokens of a lane only short texts are read: a
+/// few of the longest texts there are may wait, a queue of them may not.
+const MOST_READ_TOKENS: usize = 2 << 20;
+
 /// What a text thread does next.
 enum Work<R> {
     Decode(Arc<Item<R>>),
@@ -74,10 +78,12 @@ impl<M: Model> Shared<M> {
             if let Some(item) = state.placed[lane as usize].pop_front() {
                 return Some(Work::Decode(item));
             }
-            let ahead = state.ready.tokens(lane) >= READ_AHEAD * self.budget * self.devices.len();
-            if !(lane == Lane::Bulk && ahead)
-                && let Some(job) = state.waiting[lane as usize].pop_front()
-            {
+            let enough = READ_AHEAD * self.budget * self.devices.len();
+            if lane == Lane::Bulk && state.ready.ahead(lane, self.budget) >= enough {
+                continue;
+            }
+            let only_short = state.ready.tokens(lane) >= MOST_READ_TOKENS;
+            if let Some(job) = state.next_job(lane, only_short) {
                 return Some(Work::Read(job));
             }
         }

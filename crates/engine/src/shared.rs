@@ -12,6 +12,9 @@ use crate::metrics::{EngineMetrics, Left, Phase};
 use crate::model::Model;
 use crate::queue::Ready;
 
+/// A text of no more bytes takes little memory when it is read.
+const SHORT_BYTES: usize = 64 << 10;
+
 /// The engine without its handles.
 pub(crate) struct Shared<M: Model> {
     pub(crate) models: Vec<EngineModel<M>>,
@@ -31,6 +34,8 @@ pub(crate) struct Shared<M: Model> {
 pub(crate) struct State<R> {
     /// Texts that wait to be read, by lane.
     pub(crate) waiting: [VecDeque<Job>; 2],
+    /// Their bytes.
+    pub(crate) waiting_bytes: [usize; 2],
     /// Windows that wait for a device.
     pub(crate) ready: Ready<R>,
     /// Texts that wait to be decoded, by lane.
@@ -43,10 +48,22 @@ pub(crate) struct State<R> {
     pub(crate) speed: Speed,
 }
 
+impl<R> State<R> {
+    /// Takes the next text of a lane that may be read: with `only_short`, the first that is short.
+    pub(crate) fn next_job(&mut self, lane: Lane, only_short: bool) -> Option<Job> {
+        let queue = &mut self.waiting[lane as usize];
+        let at = if only_short { queue.iter().position(|job| job.request.text.len() <= SHORT_BYTES)? } else { 0 };
+        let job = queue.remove(at)?;
+        self.waiting_bytes[lane as usize] -= job.request.text.len();
+        Some(job)
+    }
+}
+
 impl<M: Model> Shared<M> {
     pub(crate) fn new(models: Vec<EngineModel<M>>, devices: Vec<String>, budget: usize, text_threads: usize) -> Self {
         let state = State {
             waiting: [VecDeque::new(), VecDeque::new()],
+            waiting_bytes: [0; 2],
             ready: Ready::new(models.len()),
             placed: [VecDeque::new(), VecDeque::new()],
             bulk_readers: 0,
@@ -85,13 +102,16 @@ impl<M: Model> Shared<M> {
             Err(Failure::Deadline) => Left::Expired,
             Err(Failure::Model | Failure::Stopped) => Left::Failed,
         };
-        let model = &self.models[item.model].name;
-        if item.answer(outcome) {
-            self.metrics.phase(Phase::Total, item.lane, item.submitted.elapsed());
-            self.metrics.text(model, item.lane, left);
-        } else if matches!(left, Left::Answered) {
-            self.metrics.text(model, item.lane, Left::Abandoned);
-        }
+        let left = match item.answer(outcome) {
+            Some(true) => {
+                self.metrics.phase(Phase::Total, item.lane, item.submitted.elapsed());
+                left
+            }
+            Some(false) if matches!(left, Left::Answered) => Left::Abandoned,
+            Some(false) => left,
+            None => return,
+        };
+        self.metrics.text(&self.models[item.model].name, item.lane, left);
     }
 
     /// Counts a text that nobody waits for, and says so to who might still listen.
@@ -113,15 +133,22 @@ impl<M: Model> Shared<M> {
 
     /// Fails all that waits and lets the threads end; what is on a device is finished and then forgotten.
     pub(crate) fn stop(&self) {
-        let mut state = self.state();
-        state.stopping = true;
-        let waiting: Vec<Job> = state.waiting.iter_mut().flat_map(|queue| queue.drain(..)).collect();
-        let ready = state.ready.drain();
-        drop(state);
-        waiting.into_iter().for_each(|job| self.refuse(job, Failure::Stopped));
-        ready.iter().for_each(|item| self.answer(item, Err(Failure::Stopped)));
+        self.state().stopping = true;
+        self.fail_waiting(Failure::Stopped);
         self.text_work.notify_all();
         self.device_work.notify_all();
+    }
+
+    /// Fails all that waits for a device.
+    pub(crate) fn fail_waiting(&self, failure: Failure) {
+        let mut state = self.state();
+        let waiting: Vec<Job> = state.waiting.iter_mut().flat_map(|queue| queue.drain(..)).collect();
+        state.waiting_bytes = [0; 2];
+        let ready = state.ready.drain();
+        self.show(&state);
+        drop(state);
+        waiting.into_iter().for_each(|job| self.refuse(job, failure));
+        ready.iter().for_each(|item| self.answer(item, Err(failure)));
     }
 
     /// Shows how much waits. To be called with the state after it changed.
@@ -148,12 +175,12 @@ impl Speed {
         self.seconds = self.seconds * Self::MEMORY + time.as_secs_f64();
     }
 
-    /// How long `bytes` of text may take, by the speed so far; English has about four bytes a token.
-    pub(crate) fn time_for(&self, bytes: usize) -> Duration {
+    /// How long so many tokens may take, by the speed so far.
+    pub(crate) fn time_for(&self, tokens: usize) -> Duration {
         if self.tokens == 0.0 {
             return Duration::from_secs(1);
         }
-        let seconds = bytes as f64 / 4.0 * self.seconds / self.tokens;
+        let seconds = tokens as f64 * self.seconds / self.tokens;
         Duration::from_secs_f64(seconds.clamp(1.0, 60.0).ceil())
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests unwrap like the tests themselves")]
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,8 @@ struct Letters {
     pauses: usize,
     /// Waited at before every pause; open if the sender is gone.
     gate: Mutex<mpsc::Receiver<()>>,
+    /// Every batch is an error.
+    broken: Arc<AtomicBool>,
     labels: Vec<Label>,
 }
 
@@ -71,7 +74,7 @@ impl Model for Letters {
             }
         }
         assert!(!batch.token_ids.contains(&u32::from('!')), "told to");
-        if batch.token_ids.contains(&u32::from('?')) {
+        if self.broken.load(Ordering::SeqCst) || batch.token_ids.contains(&u32::from('?')) {
             return Err("told to".into());
         }
         if !letters.starts_with('T') {
@@ -100,6 +103,7 @@ struct Bench {
     engine: Engine,
     seen: UnboundedReceiver<Seen>,
     gate: Option<mpsc::Sender<()>>,
+    broken: Arc<AtomicBool>,
 }
 
 impl Bench {
@@ -107,12 +111,13 @@ impl Bench {
         let (sender, seen) = tokio::sync::mpsc::unbounded_channel();
         let (gate, stop) = mpsc::channel();
         let labels = vec![Label::new("ALL")];
-        let model = Letters { seen: sender, pauses, gate: Mutex::new(stop), labels };
+        let broken = Arc::new(AtomicBool::new(false));
+        let model = Letters { seen: sender, pauses, gate: Mutex::new(stop), broken: Arc::clone(&broken), labels };
         let options = EngineOptions { max_batch_tokens, queue_bytes: 4 << 10, ..EngineOptions::default() };
         let models = vec![EngineModel { name: "letters".to_owned(), replicas: vec![model] }];
         let engine = Engine::start(models, options).unwrap();
         engine.ready().await;
-        Self { engine, seen, gate: Some(gate) }
+        Self { engine, seen, gate: Some(gate), broken }
     }
 
     fn step(&self) {
@@ -217,8 +222,6 @@ async fn a_failure_costs_only_its_own_text() {
 #[tokio::test]
 async fn a_thread_that_panics_is_started_again() {
     let mut bench = Bench::new(1, 100).await;
-    let mut states = bench.engine.watch();
-    states.mark_unchanged();
     let front = bench.engine.submit(request("front", Lane::Bulk)).await;
     assert_eq!(bench.begins().await, "f");
     let (bad, beside) =
@@ -226,15 +229,47 @@ async fn a_thread_that_panics_is_started_again() {
     while !shown(&bench.engine, "ready_tokens{lane=\"bulk\"} 3") {
         tokio::task::yield_now().await;
     }
-    let ready_dipped = tokio::spawn(async move { states.wait_for(|s| *s != [DeviceState::Ready]).await.is_ok() });
     drop(bench.gate.take());
     assert_eq!(front.outcome().await, all("front"));
     assert_eq!(bad.outcome().await, Err(Failure::Model), "its batch is failed");
     assert_eq!(beside.outcome().await, Err(Failure::Model));
     assert_eq!(bench.ask("next", Lane::Interactive).await, all("next"), "the next one is answered");
-    assert!(ready_dipped.await.unwrap());
     assert!(bench.engine.is_ready());
     assert!(shown(&bench.engine, "device_restarts_total{device=\"cpu\"} 1"));
+}
+
+/// Once one text of millions of tokens filled the read-ahead, and no other bulk text was read until it was done.
+#[tokio::test]
+async fn a_very_long_text_keeps_no_other_from_being_read() {
+    let mut bench = Bench::new(1, 20).await;
+    let long = bench.engine.submit(request(&"l".repeat(WINDOW * 50), Lane::Bulk)).await;
+    assert_eq!(bench.begins().await, "ll");
+    let short = bench.engine.submit(request("short", Lane::Bulk)).await;
+    while !shown(&bench.engine, "waiting_texts{lane=\"bulk\"} 0") {
+        tokio::task::yield_now().await;
+    }
+    drop(bench.gate.take());
+    assert_eq!(short.outcome().await, all("short"));
+    let mut batches = 0;
+    while !matches!(bench.seen.recv().await.unwrap(), Seen::Begin(letters) if letters.contains('s')) {
+        batches += 1;
+    }
+    assert!(batches < 10, "the short text waited for {batches}");
+    assert_eq!(long.outcome().await, all(&"l".repeat(WINDOW * 50)));
+}
+
+/// A device whose every batch is an error, and no panic, must not go on answering errors as if it were well.
+#[tokio::test]
+async fn a_device_that_always_fails_is_given_up_and_who_waits_is_told() {
+    let bench = Bench::new(0, 100).await;
+    bench.broken.store(true, Ordering::SeqCst);
+    assert_eq!(bench.ask("one", Lane::Interactive).await, Err(Failure::Model));
+    assert_eq!(bench.ask("two", Lane::Bulk).await, Err(Failure::Model), "while it is tried again, then given up");
+    bench.engine.watch().wait_for(|states| *states == [DeviceState::Failing]).await.unwrap();
+    assert!(bench.engine.is_failing() && !bench.engine.is_ready());
+    bench.broken.store(false, Ordering::SeqCst);
+    bench.engine.ready().await;
+    assert_eq!(bench.ask("three", Lane::Interactive).await, all("three"), "it came back");
 }
 
 #[tokio::test]

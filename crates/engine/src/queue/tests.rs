@@ -124,7 +124,7 @@ fn what_nobody_waits_for_is_skipped_and_named() {
     let failed = bench.push(Lane::Interactive, &[10]);
     let good = bench.push(Lane::Interactive, &[10]);
     bench.items[left].1 = None;
-    assert!(bench.items[failed].0.answer(Err(Failure::Model)));
+    assert_eq!(bench.items[failed].0.answer(Err(Failure::Model)), Some(true));
     let taken = bench.ready.take(100, false, Instant::now()).unwrap();
     let moot: Vec<_> = taken.moot.iter().map(|(_, moot)| *moot).collect();
     assert_eq!(moot, [Moot::Abandoned, Moot::Expired, Moot::Answered]);
@@ -137,8 +137,8 @@ fn what_nobody_waits_for_is_skipped_and_named() {
 fn only_the_first_outcome_of_a_text_counts() {
     let (item, mut reply) = item(0, Lane::Bulk, &[1, 1], None);
     assert!(!item.placed_last() && item.placed_last());
-    assert!(item.answer(Ok(Vec::<Mention>::new())));
-    assert!(!item.answer(Err(Failure::Model)));
+    assert_eq!(item.answer(Ok(Vec::<Mention>::new())), Some(true));
+    assert_eq!(item.answer(Err(Failure::Model)), None);
     assert_eq!(reply.try_recv().unwrap(), Ok(Vec::new()));
 }
 
