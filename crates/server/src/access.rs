@@ -15,9 +15,10 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use crate::app::App;
-use crate::hf;
+use crate::body::Incoming;
 use crate::keys::KeyStore;
 use crate::problem::{Code, Problem};
+use crate::{annotate, hf};
 
 /// After so many requests callers that have been away for long are forgotten.
 const FORGET_EVERY: u64 = 4096;
@@ -96,17 +97,24 @@ fn presented(headers: &HeaderMap) -> Option<&str> {
 
 /// Lets in who may come in; the answer carries who it was, for the log.
 pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
-    let refuse = if hf::is_asked(request.uri()) { hf::refusal } else { Problem::into_response };
     let caller = match app.access().identify(&request) {
         Ok(caller) => caller,
-        Err(problem) => return refuse(problem),
+        Err(problem) => return refuse(problem, request, &app).await,
     };
     let mut response = match app.access().admit(&caller) {
         Ok(()) => next.run(request).await,
-        Err(problem) => refuse(problem),
+        Err(problem) => refuse(problem, request, &app).await,
     };
     response.extensions_mut().insert(caller);
     response
+}
+
+/// Refuses a request so that a client which is still sending gets to read why.
+async fn refuse(problem: Problem, request: Request, app: &App) -> Response {
+    let hugging_face = hf::is_asked(request.uri());
+    let (head, body) = request.into_parts();
+    let problem = annotate::refuse(problem, &head.headers, Incoming::new(body, app.limits().idle_timeout)).await;
+    if hugging_face { hf::refusal(problem) } else { problem.into_response() }
 }
 
 #[cfg(test)]

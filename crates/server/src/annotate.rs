@@ -13,10 +13,10 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::body::{Incoming, utf8};
-use crate::ndjson;
 use crate::options::{OptionReader, Options};
 use crate::problem::{Code, Problem};
 use crate::wire::{DocumentError, ManyAnswer, OneAnswer, Parsed, Texts, parse_body};
+use crate::{health, ndjson};
 
 /// What the content types of a request may be, for error messages.
 const ACCEPTED: &str = "application/json, or application/x-ndjson for a document a line";
@@ -78,6 +78,7 @@ async fn answer(app: &App, uri: &Uri, headers: &HeaderMap, body: &mut Incoming) 
     check_encoding(headers)?;
     query(app, uri)?;
     if format == Format::Lines {
+        health::check_works(app)?;
         return Ok(Answer::Lines(query(app, uri)?.finish()?));
     }
     let mut held = app.room().hold();
@@ -85,19 +86,13 @@ async fn answer(app: &App, uri: &Uri, headers: &HeaderMap, body: &mut Incoming) 
     let deadline = Instant::now() + app.limits().request_timeout;
     let length = bytes.len();
     let (own, uri) = (app.clone(), uri.clone());
-    let (options, texts) = aside(length, move || {
-        let text = utf8(&bytes)?;
-        // What begins otherwise is a form; nothing at all, or JSON of another kind, is told what it lacks.
-        if format == Format::MaybeJson
-            && !text.trim_start().is_empty()
-            && !text.trim_start().starts_with(['{', '[', '"'])
-        {
-            let detail = format!("a form is not accepted: send {ACCEPTED}");
-            return Err(Problem::new(Code::UnsupportedMediaType, detail));
-        }
-        parse_body(text, query(&own, &uri)?, own.limits().max_documents)
+    let (held, parsed) = aside(length, move || {
+        // Goes with the work: should the caller leave, the memory is not free before the work is done.
+        (held, read(&bytes, format, &own, &uri))
     })
-    .await?;
+    .await;
+    let _held = held;
+    let (options, texts) = parsed?;
     let asker = Asker { app, model: options.model, deadline };
     match texts {
         Texts::One(document) => {
@@ -114,6 +109,16 @@ async fn answer(app: &App, uri: &Uri, headers: &HeaderMap, body: &mut Incoming) 
     }
 }
 
+fn read(bytes: &[u8], format: Format, app: &App, uri: &Uri) -> Result<(Options, Texts), Problem> {
+    let text = utf8(bytes)?;
+    // What begins otherwise is a form; nothing at all, or JSON of another kind, is told what it lacks.
+    if format == Format::MaybeJson && !text.trim_start().is_empty() && !text.trim_start().starts_with(['{', '[', '"']) {
+        let detail = format!("a form is not accepted: send {ACCEPTED}");
+        return Err(Problem::new(Code::UnsupportedMediaType, detail));
+    }
+    parse_body(text, query(app, uri)?, app.limits().max_documents)
+}
+
 /// Hands the texts of one request to the engine.
 pub(crate) struct Asker<'a> {
     pub(crate) app: &'a App,
@@ -124,15 +129,19 @@ pub(crate) struct Asker<'a> {
 impl Asker<'_> {
     /// Annotates one text; somebody waits for it unless it is very long.
     pub(crate) async fn one(&self, text: &Arc<str>) -> Result<Outcome, Problem> {
+        health::check_works(self.app)?;
         let lane = if text.len() <= INTERACTIVE_BYTES { Lane::Interactive } else { Lane::Bulk };
         Ok(self.app.engine().try_submit(self.request(text, lane))?.outcome().await)
     }
 
     /// Annotates a batch. A service that has no room for its first text says so at once; after that the batch waits.
     pub(crate) async fn many(&self, texts: &[Arc<str>]) -> Result<Vec<Outcome>, Problem> {
+        health::check_works(self.app)?;
         self.app.engine().has_room(Lane::Bulk)?;
         let requests = texts.iter().map(|text| self.request(text, Lane::Bulk)).collect();
-        let outcomes = self.app.engine().annotate_all(requests).await;
+        let all = self.app.engine().annotate_all(requests);
+        // The texts have the deadline each; waiting for room in the queue has it only here.
+        let outcomes = tokio::time::timeout_at(self.deadline.into(), all).await.map_err(|_| Failure::Deadline)?;
         // Half a job is none: who gave up on a text gave up on the request.
         let given_up = outcomes.iter().find_map(|outcome| match outcome {
             Err(failure @ (Failure::Deadline | Failure::Stopped)) => Some(*failure),

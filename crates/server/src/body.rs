@@ -10,6 +10,8 @@ use tokio_stream::StreamExt;
 use crate::problem::{Code, Problem};
 use crate::room::Held;
 
+/// What a buffer of lines keeps when a long line has gone through it.
+const KEPT_BYTES: usize = 128 << 10;
 /// A byte order mark, which some systems put before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// How much of a refused body is read and thrown away. A client that is still sending when the connection closes may
@@ -158,11 +160,19 @@ impl Lines {
         self.buffer.len()
     }
 
+    /// Forgets the lines that were handed out.
+    pub(crate) fn forget(&mut self) {
+        self.push(&[]);
+    }
+
     /// Takes in the next piece.
     pub(crate) fn push(&mut self, piece: &[u8]) {
         self.buffer.drain(..self.start);
         self.searched -= self.start;
         self.start = 0;
+        if self.buffer.capacity() > KEPT_BYTES && self.buffer.len() + piece.len() < KEPT_BYTES {
+            self.buffer.shrink_to(KEPT_BYTES);
+        }
         self.buffer.extend_from_slice(piece);
     }
 

@@ -1,5 +1,6 @@
 //! For whoever starts, stops and watches the service: live, ready, metrics. Live says that the process answers at all;
-//! ready that it can annotate. A device that is started again, or a shutdown that has begun, makes it live but not ready.
+//! ready that it can annotate. A device that is started again, or a shutdown that has begun, makes it live but not ready; if no
+//! device can be brought to work at all, it is not live either, and should be started anew.
 
 use axum::extract::State;
 use axum::http::header;
@@ -34,8 +35,19 @@ struct Device {
     state: &'static str,
 }
 
-async fn live() -> Response {
-    fresh(Json(Live { status: "live" }))
+async fn live(State(app): State<App>) -> Result<Response, Problem> {
+    check_works(&app)?;
+    Ok(fresh(Json(Live { status: "live" })))
+}
+
+/// Refuses work, and a probe's question whether the process is of use, if no device can be brought to work. The engine
+/// goes on trying; a new process may fare better.
+pub(crate) fn check_works(app: &App) -> Result<(), Problem> {
+    if app.engine().is_failing() {
+        let detail = "no device can be brought to work; the operator of the service sees why";
+        return Err(Problem::new(Code::NotReady, detail).retry_after(10));
+    }
+    Ok(())
 }
 
 async fn ready(State(app): State<App>) -> Result<Response, Problem> {
@@ -52,6 +64,7 @@ async fn ready(State(app): State<App>) -> Result<Response, Problem> {
                 DeviceState::Starting => "starting",
                 DeviceState::Ready => "ready",
                 DeviceState::Restarting => "restarting",
+                DeviceState::Failing => "failing",
             },
         })
         .collect();

@@ -72,7 +72,11 @@ async fn answer(
     let bytes = body.read_all(app.limits().max_body_bytes, declared(headers), &mut held).await?;
     let asker = Asker { app, model, deadline: Instant::now() + app.limits().request_timeout };
     let (length, most) = (bytes.len(), app.limits().max_documents);
-    let request = aside(length, move || HfRequest::parse(utf8(&bytes)?, most)).await?;
+    // The room goes with the work: should the caller leave, the memory is not free before the work is done.
+    let parse = move || (held, utf8(&bytes).and_then(|text| HfRequest::parse(text, most)));
+    let (held, request) = aside(length, parse).await;
+    let _held = held;
+    let request = request?;
     let outcomes = match &request.inputs {
         Inputs::One(text) => vec![asker.one(text).await?],
         Inputs::Many(texts) => asker.many(texts).await?,
@@ -158,12 +162,12 @@ fn read_inputs<'s>(source: Source<'s>, field: &Field<'s>, most: usize) -> Result
     if !field.value.get().starts_with('[') {
         return Ok(Inputs::One(Arc::from(source.value::<String>(field)?)));
     }
-    let texts: Vec<String> = source.value(field)?;
-    if texts.len() > most {
-        let detail = format!("{} texts are more than the {most} that this service takes in one body", texts.len());
-        return Err(Problem::of_field(Code::TooManyDocuments, "inputs", detail));
-    }
-    Ok(Inputs::Many(texts.into_iter().map(Arc::from).collect()))
+    let elements = source.elements(field, most)?.map_err(|count| {
+        let detail = format!("{count} texts are more than the {most} that this service takes in one body");
+        Problem::of_field(Code::TooManyDocuments, "inputs", detail)
+    })?;
+    let text = |element: &Source<'s>| element.text_of("inputs").map(Arc::from);
+    Ok(Inputs::Many(elements.iter().map(text).collect::<Result<_, _>>()?))
 }
 
 fn read_parameter<'s>(

@@ -4,17 +4,22 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use crate::problem::{Code, Problem};
+
+/// The most fields of an object. Each takes far more memory than its bytes.
+const MOST_FIELDS: usize = 10_000;
 
 /// A JSON text and where it begins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Source<'s> {
     text: &'s str,
     first_line: usize,
+    /// Of the text's first line.
+    first_column: usize,
 }
 
 /// A field of an object, its value not yet read.
@@ -27,17 +32,47 @@ pub(crate) struct Field<'s> {
 impl<'s> Source<'s> {
     /// A whole body.
     pub(crate) const fn body(text: &'s str) -> Self {
-        Self { text, first_line: 1 }
+        Self { text, first_line: 1, first_column: 1 }
     }
 
     /// The line of that number, from 1, of a longer body.
     pub(crate) const fn line(text: &'s str, number: usize) -> Self {
-        Self { text, first_line: number }
+        Self { text, first_line: number, first_column: 1 }
+    }
+
+    /// The elements of the list `field`, at most `most` of them, each with its own place: finding the places of many
+    /// mistakes in a long list must not take a walk over the whole body for each. `Err` is how many there are.
+    pub(crate) fn elements(&self, field: &Field<'s>, most: usize) -> Result<Result<Vec<Source<'s>>, usize>, Problem> {
+        let value = field.value.get();
+        let elements: Elements<'s> = Elements::read(value, most)
+            .map_err(|error| self.problem(value, &format!("`{}`", field.name), Some(&field.name), &error))?;
+        if elements.count > most {
+            return Ok(Err(elements.count));
+        }
+        let (mut line, mut column) = self.place_of(value);
+        let mut walked = self.offset_of(value);
+        let places = elements.values.into_iter().map(|element| {
+            let start = self.offset_of(element.get());
+            for &byte in &self.text.as_bytes()[walked..start] {
+                match byte {
+                    b'\n' => (line, column) = (line + 1, 1),
+                    byte => column += usize::from(byte & 0xC0 != 0x80),
+                }
+            }
+            walked = start;
+            Source { text: element.get(), first_line: line, first_column: column }
+        });
+        Ok(Ok(places.collect()))
     }
 
     /// The fields of the object that the whole text is, in their order.
     pub(crate) fn fields(&self) -> Result<Vec<Field<'s>>, Problem> {
-        self.object(self.text, "the JSON value")
+        self.fields_of("the JSON value")
+    }
+
+    /// As [`Source::fields`]; `what` names the object in errors.
+    pub(crate) fn fields_of(&self, what: &str) -> Result<Vec<Field<'s>>, Problem> {
+        self.object(self.text, what)
     }
 
     /// The fields of the object `value`, which must be a part of the text; `what` names it in errors.
@@ -52,6 +87,12 @@ impl<'s> Source<'s> {
         let value = field.value.get();
         serde_json::from_str(value)
             .map_err(|error| self.problem(value, &format!("`{}`", field.name), Some(&field.name), &error))
+    }
+
+    /// The whole text as a string; `name` is the field whose element it is.
+    pub(crate) fn text_of(&self, name: &str) -> Result<String, Problem> {
+        serde_json::from_str(self.text)
+            .map_err(|error| self.problem(self.text, &format!("`{name}`"), Some(name), &error))
     }
 
     /// The line and column at which `part` of the text begins.
@@ -87,6 +128,7 @@ impl<'s> Source<'s> {
         let line = before.iter().filter(|&&byte| byte == b'\n').count();
         let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
         let column = before[start..].iter().filter(|&&byte| byte & 0xC0 != 0x80).count();
+        let column = if line == 0 { column + self.first_column - 1 } else { column };
         (self.first_line + line, column.max(1))
     }
 }
@@ -121,6 +163,43 @@ fn hint(message: &str) -> &'static str {
     }
 }
 
+/// The first elements of a list, and how many it has.
+struct Elements<'s> {
+    values: Vec<&'s RawValue>,
+    count: usize,
+}
+
+impl<'s> Elements<'s> {
+    fn read(list: &'s str, most: usize) -> Result<Self, serde_json::Error> {
+        struct Counting(usize);
+
+        impl<'de> Visitor<'de> for Counting {
+            type Value = Elements<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut elements = Elements { values: Vec::new(), count: 0 };
+                while elements.count < self.0
+                    && let Some(value) = list.next_element()?
+                {
+                    elements.values.push(value);
+                    elements.count += 1;
+                }
+                while elements.count >= self.0 && list.next_element::<IgnoredAny>()?.is_some() {
+                    elements.count += 1;
+                }
+                Ok(elements)
+            }
+        }
+
+        let mut deserializer = serde_json::Deserializer::from_str(list);
+        deserializer.deserialize_seq(Counting(most))
+    }
+}
+
 struct Fields<'s>(Vec<Field<'s>>);
 
 impl<'de> Deserialize<'de> for Fields<'de> {
@@ -137,6 +216,9 @@ impl<'de> Deserialize<'de> for Fields<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut fields = Vec::new();
                 while let Some((name, value)) = map.next_entry()? {
+                    if fields.len() == MOST_FIELDS {
+                        return Err(A::Error::custom(format_args!("an object of more than {MOST_FIELDS} fields")));
+                    }
                     fields.push(Field { name, value });
                 }
                 Ok(Fields(fields))
@@ -162,6 +244,34 @@ mod tests {
         assert_eq!((problem.code, problem.place), (Code::InvalidJson, Some((2, 16))), "{}", problem.detail);
         assert!(problem.detail.contains("surrogate"), "{}", problem.detail);
         assert_eq!(problem.field.as_deref(), Some("né"));
+    }
+
+    #[test]
+    fn an_element_knows_its_place_in_the_whole() {
+        let body =
+            "{\"é\": [1,\n  {\"a\": x}, 🚀, {\"text\": 5,\n\"b\": 6}]}".replace("🚀", "\"🚀\"").replace(": x", ": 0");
+        let source = Source::body(&body);
+        let field = &source.fields().unwrap()[0];
+        assert_eq!(source.elements(field, 3).unwrap().unwrap_err(), 4);
+        let elements = source.elements(field, 4).unwrap().unwrap();
+        for element in &elements {
+            assert_eq!(element.place(1), source.place_of(element.text));
+        }
+        let fields = elements[3].fields().unwrap();
+        assert_eq!(elements[3].place_of(fields[1].value.get()), source.place_of(fields[1].value.get()));
+        let problem = elements[3].value::<String>(&fields[0]).unwrap_err();
+        assert_eq!(problem.place, Some((2, 27)), "{}", problem.detail);
+        let list = source.elements(&Field { name: "é".to_owned(), value: fields[0].value }, 4);
+        assert!(list.unwrap_err().detail.contains("expected a list"));
+    }
+
+    #[test]
+    fn an_object_has_no_end_of_fields() {
+        let fields = |count: usize| format!("{{{}}}", vec!["\"a\":1"; count].join(","));
+        assert_eq!(Source::body(&fields(MOST_FIELDS)).fields().unwrap().len(), MOST_FIELDS);
+        let problem = Source::body(&fields(MOST_FIELDS + 1)).fields().unwrap_err();
+        assert_eq!(problem.code, Code::InvalidField);
+        assert!(problem.detail.contains("10000 fields"), "{}", problem.detail);
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod room;
 mod routes;
 mod service;
 mod trace;
+mod unpack;
 mod wire;
 
 use std::net::{Ipv4Addr, SocketAddr};

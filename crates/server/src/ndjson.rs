@@ -19,6 +19,7 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_stream::Stream;
 
+use crate::annotate::aside;
 use crate::app::App;
 use crate::body::{Incoming, Line, Lines, utf8};
 use crate::options::Options;
@@ -114,6 +115,8 @@ impl Reader {
                 () = self.lines.closed() => return Err(WriterGone),
             };
             match piece {
+                // It is not the client's turn while a line of his has no answer yet.
+                Err(problem) if problem.code == Code::Timeout && self.share.available_permits() < self.units => {}
                 Ok(Some(bytes)) => self.cutter.push(&bytes),
                 Ok(None) => {
                     return match self.cutter.finish() {
@@ -134,7 +137,16 @@ impl Reader {
     async fn take(&mut self, line: Line) -> Result<(), WriterGone> {
         let (number, length, parsed) = match line {
             Line::Whole(_, bytes) if bytes.trim_ascii().is_empty() => return Ok(()),
-            Line::Whole(number, bytes) => (number, bytes.len(), self.parse(number, &bytes)),
+            Line::Whole(number, bytes) => {
+                let length = bytes.len();
+                if length > LONG_LINE {
+                    // It is counted where it goes to, and no longer where it came from.
+                    self.cutter.forget();
+                    let _ = self.held.resize(self.cutter.bytes());
+                }
+                let include_text = self.options.include_text;
+                (number, length, aside(length, move || parse(number, &bytes, include_text)).await)
+            }
             Line::TooLong(number) => (number, 0, Err(self.too_long())),
         };
         let (share, parsed) = match self.share(length).await? {
@@ -178,19 +190,19 @@ impl Reader {
         self.lines.send(Sent { number, line, _share: share }).map_err(|_| WriterGone)
     }
 
-    fn parse(&self, number: usize, bytes: &[u8]) -> Parsed {
-        let line = utf8(bytes).map_err(|problem| {
-            let problem = Problem { detail: format!("line {number}: {}", problem.detail), ..problem };
-            BadDocument { id: None, problem }
-        })?;
-        parse_line(line, number, self.options.include_text)
-    }
-
     fn too_long(&self) -> BadDocument {
         let most = self.app.limits().max_body_bytes;
         let detail = format!("the line is longer than {most} bytes, the limit of this service");
         BadDocument { id: None, problem: Problem::new(Code::LineTooLarge, detail) }
     }
+}
+
+fn parse(number: usize, bytes: &[u8], include_text: bool) -> Parsed {
+    let line = utf8(bytes).map_err(|problem| {
+        let problem = Problem { detail: format!("line {number}: {}", problem.detail), ..problem };
+        BadDocument { id: None, problem }
+    })?;
+    parse_line(line, number, include_text)
 }
 
 /// Waits for the engine and writes.
@@ -222,8 +234,16 @@ impl Writer {
             match line {
                 Ok((document, pending)) => {
                     let outcome = self.now(pending.outcome()).await?;
-                    match document.answer(outcome, &self.options) {
-                        Ok(annotated) => self.line(number, &annotated),
+                    let (length, options) = (document.text.len(), self.options.clone());
+                    let answered = move || {
+                        document.answer(outcome, &options).map(|annotated| {
+                            let mut line = Vec::new();
+                            write_line(&mut line, &annotated);
+                            line
+                        })
+                    };
+                    match aside(length, answered).await {
+                        Ok(line) => self.line(number, &line),
                         Err(bad) => self.error(number, bad),
                     }
                 }
@@ -267,15 +287,17 @@ impl Writer {
         }
     }
 
-    fn line(&mut self, number: usize, answer: &impl Serialize) {
+    fn line(&mut self, number: usize, line: &[u8]) {
         if self.piece.is_empty() {
             self.first = number;
         }
-        write_line(&mut self.piece, answer);
+        self.piece.extend_from_slice(line);
     }
 
     fn error(&mut self, number: usize, bad: BadDocument) {
-        self.line(number, &LineError { line: number, id: bad.id, error: &bad.problem });
+        let mut line = Vec::new();
+        write_line(&mut line, &LineError { line: number, id: bad.id, error: &bad.problem });
+        self.line(number, &line);
     }
 
     fn not_reading(&self) -> Bytes {

@@ -4,7 +4,7 @@ use std::any::Any;
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tower_http::CompressionLevel;
@@ -15,7 +15,7 @@ use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::app::App;
 use crate::problem::{Code, Problem};
-use crate::{access, annotate, health, hf, models, observe, openapi, page};
+use crate::{access, annotate, health, hf, models, observe, openapi, page, unpack};
 
 /// All routes of the service; pages of `cors_origins` may call those that need a key.
 pub(crate) fn router(app: App, cors_origins: &[String]) -> Router {
@@ -25,6 +25,7 @@ pub(crate) fn router(app: App, cors_origins: &[String]) -> Router {
         .route("/v1/models", get(models::models))
         .route("/v1/labels", get(models::labels))
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
+        .layer(from_fn(unpack::zstd))
         .route("/metrics", get(health::metrics))
         .route_layer(from_fn_with_state(app.clone(), access::check));
     let all = keyed

@@ -71,16 +71,14 @@ pub(crate) fn parse_body(
         let problem = Problem::of_field(Code::InvalidField, &field.name, detail);
         return Err(problem.at(source.place_of(field.value.get())));
     }
-    let documents = source.value::<Vec<&RawValue>>(&many)?;
-    if documents.len() > max_documents {
+    let documents = source.elements(&many, max_documents)?.map_err(|count| {
         let detail = format!(
-            "{} documents are more than the {max_documents} that this service takes in one body; send a stream of \
-             lines (application/x-ndjson), whose length is unlimited, or several requests",
-            documents.len()
+            "{count} documents are more than the {max_documents} that this service takes in one body; send a stream \
+             of lines (application/x-ndjson), whose length is unlimited, or several requests"
         );
-        return Err(Problem::of_field(Code::TooManyDocuments, "documents", detail));
-    }
-    let documents = documents.into_iter().map(|value| match source.object(value.get(), "a document") {
+        Problem::of_field(Code::TooManyDocuments, "documents", detail)
+    })?;
+    let documents = documents.into_iter().map(|source| match source.fields_of("a document") {
         Ok(fields) => document(source, fields, options.include_text, Strict::Yes),
         Err(problem) => Err(BadDocument { id: None, problem }),
     });

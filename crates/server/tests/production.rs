@@ -9,6 +9,9 @@ use std::convert::Infallible;
 use std::io::Write;
 use std::num::NonZeroU32;
 
+use async_compression::Level;
+use async_compression::tokio::write::ZstdEncoder;
+use async_compression::zstd::CParameter;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
@@ -17,6 +20,7 @@ use dateline_server::{Limits, ServerConfig, router};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tower::ServiceExt;
@@ -51,6 +55,15 @@ fn gzip(text: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// Packed so that unpacking needs a window of 2^`window` bytes.
+async fn zstd(text: &[u8], window: u32) -> Vec<u8> {
+    let parameters = [CParameter::window_log(window)];
+    let mut encoder = ZstdEncoder::with_quality_and_params(Vec::new(), Level::Fastest, &parameters);
+    encoder.write_all(text).await.unwrap();
+    encoder.shutdown().await.unwrap();
+    encoder.into_inner()
+}
+
 fn gunzip(bytes: &[u8]) -> String {
     std::io::read_to_string(flate2::read::GzDecoder::new(bytes)).unwrap()
 }
@@ -77,6 +90,9 @@ async fn bodies_may_be_compressed_both_ways() {
     let (status, headers, body) = send(default_app(), post("/v1/annotate", &headers, packed)).await;
     assert_eq!((status, headers["content-encoding"].to_str().unwrap()), (StatusCode::OK, "gzip"));
     assert_eq!(gunzip(&body).matches("PLACE").count(), 100);
+    let packed = zstd(long.as_bytes(), 17).await;
+    let (status, _, body) = send(default_app(), post("/v1/annotate", &[("content-encoding", "zstd")], packed)).await;
+    assert_eq!((status, String::from_utf8(body).unwrap().matches("PLACE").count()), (StatusCode::OK, 100));
     for encoding in ["br", "zstd"] {
         let request = post("/v1/annotate", &[("accept-encoding", encoding)], long.clone());
         let (status, headers, _) = send(default_app(), request).await;
@@ -91,6 +107,9 @@ async fn a_compressed_body_is_held_to_the_limit_of_what_is_in_it() {
     for (encoding, body, status, code) in [
         ("gzip", bomb, 413, "body_too_large"),
         ("gzip", b"no gzip at all".to_vec(), 400, "body_broken"),
+        ("zstd", b"no zstd at all".to_vec(), 400, "body_broken"),
+        // A window that is larger than RFC 9659 has it, and would be memory outside of every limit.
+        ("zstd", zstd(json!({"text": ""}).to_string().as_bytes(), 25).await, 400, "body_broken"),
         ("compress", b"x".to_vec(), 415, "unsupported_encoding"),
     ] {
         let request = post("/v1/annotate", &[("content-encoding", encoding)], body);

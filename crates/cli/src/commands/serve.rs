@@ -4,6 +4,7 @@
 use std::env;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
+use std::process;
 
 use dateline_engine::{Engine, EngineModel, EngineOptions};
 use dateline_model::{Annotator, DeviceSpec, RunOptions};
@@ -34,20 +35,25 @@ pub(super) fn run(task: ServeTask) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     allow_files_for(config.max_connections);
-    let engine = start_engine(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("dateline-http")
         .enable_all()
         .build()
         .map_err(Failure::work)?;
-    runtime.block_on(async {
+    // Heard from the start on: loading a model may take its time.
+    let (end, reload) = runtime.block_on(async { (told_to_end(), told_to_reload()) });
+    let engine = start_engine(&config)?;
+    let result = runtime.block_on(async {
         let service = Service::bind(engine, server_config(config)).map_err(|error| match error {
             ServiceError::Keys(_) | ServiceError::Tls(_) => Failure::Usage(error.to_string()),
             _ => Failure::work(error),
         })?;
-        service.run(told_to_end(), told_to_reload()).await.map_err(Failure::work)
-    })
+        service.run(end, reload).await.map_err(Failure::work)
+    });
+    // Bodies that are still being read for callers who left are nobody's loss.
+    runtime.shutdown_background();
+    result
 }
 
 /// Loads the models and starts the threads that run them.
@@ -115,22 +121,50 @@ fn allow_files_for(connections: usize) {
     }
 }
 
-/// Completes on Ctrl-C or, where there is one, on SIGTERM.
-async fn told_to_end() {
+/// Completes on Ctrl-C or, where there is one, on SIGTERM. Who says it twice does not want to wait: the process ends.
+fn told_to_end() -> impl Future<Output = ()> + Send + 'static {
+    let (say, mut said) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let mut signals = Signals::new();
+        signals.next().await;
+        // The service has ended already if nobody hears it.
+        let _ = say.send(()).await;
+        signals.next().await;
+        tracing::warn!("told to end again: requests in flight are cut off");
+        process::exit(1);
+    });
+    async move {
+        let _ = said.recv().await;
+    }
+}
+
+/// What ends a process from outside.
+struct Signals {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+    terminate: Option<tokio::signal::unix::Signal>,
+}
+
+impl Signals {
+    fn new() -> Self {
+        Self {
+            #[cfg(unix)]
+            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok(),
+        }
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(terminate) = &mut self.terminate {
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => {}
                 _ = terminate.recv() => {}
             }
             return;
         }
-    }
-    if tokio::signal::ctrl_c().await.is_err() {
-        // Without a signal to wait for, the service runs until the process is ended by force.
-        std::future::pending::<()>().await;
+        if tokio::signal::ctrl_c().await.is_err() {
+            // Without a signal to wait for, the service runs until the process is ended by force.
+            std::future::pending::<()>().await;
+        }
     }
 }
 
