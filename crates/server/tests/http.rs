@@ -11,6 +11,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use common::Fake;
+use dateline_engine::EngineOptions;
 use dateline_server::{Limits, ServerConfig, router};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
@@ -19,7 +20,8 @@ use tower::ServiceExt;
 
 fn app() -> Router {
     let limits = Limits { max_body_bytes: 2000, max_documents: 8, ..Limits::default() };
-    router(Fake::with_gate(|| {}).engine(), &ServerConfig { limits, ..ServerConfig::default() }).unwrap()
+    router(Fake::with_gate(|| {}).engine(EngineOptions::default()), &ServerConfig { limits, ..ServerConfig::default() })
+        .unwrap()
 }
 
 fn post(path: &str, kind: Option<&str>, body: impl Into<Body>) -> Request<Body> {

@@ -8,6 +8,8 @@ mod common;
 use std::convert::Infallible;
 use std::io::Write;
 use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError, mpsc as std_mpsc};
+use std::time::Duration;
 
 use async_compression::Level;
 use async_compression::tokio::write::ZstdEncoder;
@@ -16,6 +18,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use common::Fake;
+use dateline_engine::EngineOptions;
 use dateline_server::{Limits, ServerConfig, router};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -26,7 +29,7 @@ use tokio_stream::StreamExt;
 use tower::ServiceExt;
 
 fn app(config: &ServerConfig) -> Router {
-    router(Fake::with_gate(|| {}).engine(), config).unwrap()
+    router(Fake::with_gate(|| {}).engine(EngineOptions::default()), config).unwrap()
 }
 
 fn default_app() -> Router {
@@ -256,4 +259,79 @@ async fn a_path_that_no_route_has_does_not_get_into_the_metrics() {
     assert!(headers["content-type"].to_str().unwrap().starts_with("application/openmetrics-text"));
     assert!(metrics.contains("route=\"(none)\"") && !metrics.contains("secret"), "{metrics}");
     assert!(metrics.ends_with("# EOF\n"));
+}
+
+/// A router whose model stops before every batch but the first, until the sender of the gate is gone.
+async fn gated(limits: Limits, options: EngineOptions) -> (Router, std_mpsc::Sender<()>) {
+    let (gate, stopped) = std_mpsc::channel();
+    let stopped = Mutex::new(stopped);
+    let model = Fake::with_gate(move || {
+        let _ = stopped.lock().unwrap_or_else(PoisonError::into_inner).recv();
+    });
+    let engine = model.engine(options);
+    gate.send(()).unwrap();
+    engine.ready().await;
+    (router(engine, &ServerConfig { limits, ..ServerConfig::default() }).unwrap(), gate)
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_given_up_as_a_whole() {
+    let limits = Limits { request_timeout: Duration::from_millis(20), ..Limits::default() };
+    let (app, gate) = gated(limits, EngineOptions::default()).await;
+    for (path, body) in [
+        ("/v1/annotate", json!({"text": "Kyiv"})),
+        ("/v1/annotate", json!({"documents": [{"text": "Kyiv"}, {"text": "Kyiv"}, 3]})),
+        ("/v1/hf/fake", json!({"inputs": ["Kyiv", ""]})),
+    ] {
+        let (status, _, body) = send(app.clone(), post(path, &[], body.to_string())).await;
+        let problem: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((status.as_u16(), &problem["code"]), (504, &json!("deadline_exceeded")), "{problem}");
+    }
+    drop(gate);
+}
+
+#[tokio::test]
+async fn a_service_that_is_full_says_so_at_once() {
+    let options = EngineOptions { queue_bytes: 1024, ..EngineOptions::default() };
+    let (app, gate) = gated(Limits::default(), options).await;
+    let ask = |path: &str, field: &str| post(path, &[], json!({field: "Kyiv"}).to_string());
+    let first = tokio::spawn(send(app.clone(), ask("/v1/annotate", "text")));
+    let (_, _, metrics) = loop {
+        let answer = send(app.clone(), Request::get("/metrics").body(Body::empty()).unwrap()).await;
+        if String::from_utf8_lossy(&answer.2).contains("phase_seconds_count{phase=\"wait\",lane=\"interactive\"} 1") {
+            break answer;
+        }
+        tokio::task::yield_now().await;
+    };
+    drop(metrics);
+    // Hugging Face's clients take 503 for a model that is being loaded, and one of them asks again without end.
+    for (path, field, expected) in [("/v1/annotate", "text", 503), ("/v1/hf/fake", "inputs", 429)] {
+        let (status, headers, _) = send(app.clone(), ask(path, field)).await;
+        assert_eq!(status.as_u16(), expected, "{path}");
+        assert_eq!(headers["retry-after"], "1");
+    }
+    drop(gate);
+    assert_eq!(first.await.unwrap().0, StatusCode::OK);
+    assert_eq!(send(app, ask("/v1/annotate", "text")).await.0, StatusCode::OK);
+}
+
+/// Once a client that waited for the answer to its line was told that it was silent for too long.
+#[tokio::test(start_paused = true)]
+async fn whose_turn_it_is_not_may_be_silent() {
+    let idle = Duration::from_secs(60);
+    let (app, gate) = gated(Limits { idle_timeout: idle, ..Limits::default() }, EngineOptions::default()).await;
+    let (lines, sent) = mpsc::channel::<Result<Bytes, Infallible>>(1);
+    let body = Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(sent));
+    let request = Request::post("/v1/annotate").header(header::CONTENT_TYPE, "application/x-ndjson").body(body);
+    let response = app.oneshot(request.unwrap()).await.unwrap();
+    let mut answers = response.into_body().into_data_stream();
+    lines.send(Ok(Bytes::from_static(b"{\"text\":\"Kyiv\"}\n"))).await.unwrap();
+    tokio::time::sleep(5 * idle).await;
+    drop(gate);
+    let answer = answers.next().await.unwrap().unwrap();
+    assert!(answer.starts_with(b"{\"mentions\":[{"), "{answer:?}");
+    // Now it is.
+    let last = answers.next().await.unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&last).contains("\"status\":408"), "{last:?}");
+    drop(lines);
 }

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use common::Fake;
+use dateline_engine::EngineOptions;
 use dateline_server::keys::KeyFile;
 use dateline_server::{Limits, ServerConfig, Service, ServiceError};
 use serde_json::json;
@@ -57,7 +58,7 @@ impl Running {
             let _ = stopped.lock().unwrap_or_else(PoisonError::into_inner).recv();
         });
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let service = Service::bind(model.engine(), ServerConfig { listen, ..config }).unwrap();
+        let service = Service::bind(model.engine(EngineOptions::default()), ServerConfig { listen, ..config }).unwrap();
         let (address, metrics) = (service.address(), service.metrics_address());
         let (stop, shutdown) = oneshot::channel::<()>();
         let (reload, reloads) = mpsc::channel(1);

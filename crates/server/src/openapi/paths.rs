@@ -142,9 +142,11 @@ fn hugging_face() -> OperationBuilder {
 
 fn live() -> OperationBuilder {
     let content = content("Live", [("live", "It runs", serde_json::json!({"status": "live"}))]);
-    let about = "Answers as long as the process runs, whatever its models do. No key is asked for.";
+    let about = "Answers 200 as long as the process runs; 503 if no device could be brought to work several times in a \
+                 row, so that the process should be started anew. No key is asked for.";
     open(operation("operations", "live", "Whether the process runs", about))
         .response("200", ok("It runs.", JSON, content))
+        .response("503", reference(Family::Plain, 503))
 }
 
 fn ready() -> OperationBuilder {

@@ -354,6 +354,6 @@ fn device_state() -> Schema {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .description(Some("Whether texts run on it; one that failed is started again while the others go on."))
-        .enum_values(Some(["ready", "starting", "restarting"]))
+        .enum_values(Some(["ready", "starting", "restarting", "failing"]))
         .into()
 }

@@ -21,9 +21,9 @@ impl Fake {
     }
 
     /// An engine with this model, under the name `fake`.
-    pub(crate) fn engine(self) -> Engine {
+    pub(crate) fn engine(self, options: EngineOptions) -> Engine {
         let models = vec![EngineModel { name: "fake".to_owned(), replicas: vec![self] }];
-        Engine::start(models, EngineOptions::default()).unwrap()
+        Engine::start(models, options).unwrap()
     }
 }
 
