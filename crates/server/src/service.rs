@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use dateline_engine::{DeviceState, Engine};
+use socket2::{Domain, Socket, Type};
 use tokio::sync::{mpsc, watch};
 
 use crate::access::Access;
@@ -13,6 +14,9 @@ use crate::app::App;
 use crate::keys::{KeyError, KeyStore};
 use crate::listen::{self, ListenError, ListenOptions, Tls};
 use crate::{ServerConfig, routes};
+
+/// Connections that the system keeps until they are accepted; it may have a lower limit of its own.
+const BACKLOG: i32 = 4096;
 
 /// Why the service ended or never began.
 #[derive(Debug, thiserror::Error)]
@@ -140,9 +144,20 @@ impl Service {
 
 fn bind(address: SocketAddr, flag: &'static str) -> Result<(TcpListener, SocketAddr), ServiceError> {
     let refuse = |source| ServiceError::Listen { address, flag, source };
-    let listener = TcpListener::bind(address).map_err(refuse)?;
+    let listener = listen_on(address).map_err(refuse)?;
     let bound = listener.local_addr().map_err(refuse)?;
     Ok((listener, bound))
+}
+
+/// As the standard library binds, but for the backlog: with its 128 a burst of connections is partly dropped by the
+/// system, and comes again only after a second or three.
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 /// The service's routes without a socket, for tests and for embedding in another service. What the config says of
