@@ -136,7 +136,7 @@ options() {
     local known key
     known="$("$DATELINE" serve --help)" || { echo "$DATELINE serve --help failed"; return; }
     sed -nE 's/^(# )?([a-z-]+) = .*/\2/p' deploy/dateline.toml "$scratch"/*.toml | sort -u | while read -r key; do
-        grep -qE -- "--$key( |\$)" <<<"$known" || echo "$DATELINE serve has no --$key"
+        grep -qE -- "--$key([[ ]|\$)" <<<"$known" || echo "$DATELINE serve has no --$key"
     done
 }
 
