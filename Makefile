@@ -2,6 +2,8 @@
 
 CARGO ?= cargo
 LISTEN ?= 127.0.0.1:8080
+# Of the whole workspace, not of one package: so that cargo builds what both have in common once.
+ALL_FEATURES = --features dateline-cli/fault-injection,dateline-cli/otlp
 
 .PHONY: run test test-features clients contract lint lint-deploy fmt bench load soak hostile stream openapi train install
 
@@ -12,7 +14,7 @@ test: ## every test: units, properties, parity and end-to-end scenarios
 	$(CARGO) test --workspace
 
 test-features: ## what only some builds can do: send traces, and panic when told to, so that it can be tested
-	$(CARGO) test -p dateline-cli --features fault-injection,otlp --test faults --test traces
+	$(CARGO) test --workspace $(ALL_FEATURES) --test faults --test traces
 
 clients: ## Hugging Face's Python and Node clients against a service with keys (needs Python and Node)
 	$(if $(DATELINE),,$(CARGO) build --release --bin dateline)
@@ -20,8 +22,7 @@ clients: ## Hugging Face's Python and Node clients against a service with keys (
 
 lint: ## formatting, clippy with warnings as errors, docs, licences
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	$(CARGO) clippy -p dateline-cli --features fault-injection,otlp --all-targets -- -D warnings
+	$(CARGO) clippy --workspace --all-targets $(ALL_FEATURES) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --offline check licenses bans sources; \
 	else echo "cargo-deny is not installed: licences were not checked (cargo install --locked cargo-deny)"; fi
