@@ -31,6 +31,13 @@ fn collect(listener: &TcpListener) -> (String, Vec<u8>) {
 }
 
 #[test]
+fn an_endpoint_that_cannot_be_sent_to_is_refused() {
+    let dateline = Dateline::new(env!("CARGO_BIN_EXE_dateline")).with_model(tiny_model());
+    let finished = dateline.run(["serve", "--otlp-endpoint", "https://collector:4318"], "").with_code(2);
+    assert!(finished.stderr.contains("http://HOST:PORT"), "{}", finished.stderr);
+}
+
+#[test]
 fn a_request_becomes_a_span_of_its_callers_trace() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());

@@ -26,6 +26,11 @@ mod exporting {
         /// Sends spans to the collector at `endpoint`, if there is one; a bare address is completed with `/v1/traces`.
         pub(crate) fn start(endpoint: Option<&str>) -> Result<(Self, TracesLayer), Failure> {
             let Some(endpoint) = endpoint else { return Ok((Self { provider: None }, None)) };
+            if !endpoint.starts_with("http://") {
+                return Err(Failure::Usage(format!(
+                    "otlp-endpoint {endpoint:?}: give http://HOST:PORT; traces go to a collector nearby by plain HTTP"
+                )));
+            }
             let bare = endpoint.split_once("://").is_none_or(|(_, rest)| !rest.trim_end_matches('/').contains('/'));
             let url = if bare { format!("{}/v1/traces", endpoint.trim_end_matches('/')) } else { endpoint.to_owned() };
             let exporter = SpanExporter::builder().with_http().with_endpoint(url).build().map_err(Failure::work)?;

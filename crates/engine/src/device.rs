@@ -20,9 +20,7 @@ use crate::shared::Shared;
 
 /// What a model reads before the first request, so that it pays for first-time work and not a caller.
 const WARM_UP: &str = "The envoy left Lisbon on Tuesday and reached Montevideo a week later, her office said. ";
-/// How long a thread must have lived for its end to count as the first of its kind.
-const STEADY: Duration = Duration::from_secs(60);
-/// A device that ended so often in a row is not expected to come back soon.
+/// A device whose start failed so often in a row is not expected to come back soon.
 const FAILING: u32 = 3;
 /// The longest wait before a thread is started again.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -33,7 +31,6 @@ impl<M: Model> Shared<M> {
         let name = &self.devices[device];
         let (mut wait, mut failures) = (Duration::ZERO, 0);
         loop {
-            let begun = Instant::now();
             let own = Arc::clone(self);
             let thread =
                 thread::Builder::new().name(format!("dateline-{name}")).spawn(move || own.serve_device(device));
@@ -44,10 +41,9 @@ impl<M: Model> Shared<M> {
                 Err(error) => tracing::error!(device = %name, %error, "the model's thread cannot be started"),
             }
             self.metrics.restarted(name);
-            if begun.elapsed() > STEADY {
-                (wait, failures) = (Duration::ZERO, 0);
-            }
-            failures += 1;
+            // One that was warm before it ended had met a bad batch: it is the starts that fail which count.
+            let was_warm = self.states.borrow()[device] == DeviceState::Ready;
+            (wait, failures) = if was_warm { (Duration::ZERO, 0) } else { (wait, failures + 1) };
             self.set_device(device, if failures < FAILING { DeviceState::Restarting } else { DeviceState::Failing });
             // Nobody is left to serve what waits; who waits is told, and not kept until his time is up.
             if self.states.borrow().iter().all(|state| *state == DeviceState::Failing) {

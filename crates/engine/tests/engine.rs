@@ -234,8 +234,12 @@ async fn a_thread_that_panics_is_started_again() {
     assert_eq!(bad.outcome().await, Err(Failure::Model), "its batch is failed");
     assert_eq!(beside.outcome().await, Err(Failure::Model));
     assert_eq!(bench.ask("next", Lane::Interactive).await, all("next"), "the next one is answered");
+    for _ in 0..5 {
+        assert_eq!(bench.ask("!", Lane::Bulk).await, Err(Failure::Model));
+    }
+    assert_eq!(bench.ask("last", Lane::Bulk).await, all("last"), "bad texts, however many, do not make a bad device");
     assert!(bench.engine.is_ready());
-    assert!(shown(&bench.engine, "device_restarts_total{device=\"cpu\"} 1"));
+    assert!(shown(&bench.engine, "device_restarts_total{device=\"cpu\"} 6"));
 }
 
 /// Once one text of millions of tokens filled the read-ahead, and no other bulk text was read until it was done.
