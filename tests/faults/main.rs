@@ -1,8 +1,6 @@
 //! A model thread that panics, in the real binary: built with the feature `fault-injection`, it panics on a text that
 //! says so. Without this nobody would know what a newsroom sees when a driver or a kernel fails.
 
-#![expect(clippy::unwrap_used, reason = "what helps a test may fail it, too")]
-
 use dateline_tests::{Dateline, Server, tiny_model};
 use serde_json::json;
 
