@@ -8,7 +8,7 @@
 //! ```
 //!
 //! `POST /v1/annotate` takes one text, a batch or a stream of NDJSON lines and answers in the shape of a JSONL line.
-//! Every error is a problem detail of RFC 9457, and [`problem`] is the one place that says which status it has.
+//! Every error is a problem detail of RFC 9457, and `problem.rs` is the one place that says which status it has.
 
 mod access;
 mod annotate;

@@ -85,7 +85,7 @@ pub(crate) struct ServeSettings {
     /// Serve /metrics and /health on an address of their own, too, where no key is asked for.
     #[arg(long, env = "DATELINE_METRICS_LISTEN", value_name = "ADDRESS:PORT", help_heading = ACCESS)]
     pub(super) metrics_listen: Option<SocketAddr>,
-    /// Web pages that may call the service from a browser, such as https://desk.example; * for all [default: none].
+    /// Web pages that may call the service from a browser, such as `https://desk.example`; `*` for all [default: none].
     #[arg(long, env = "DATELINE_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', help_heading = ACCESS)]
     #[serde(with = "list")]
     pub(super) cors_origin: Option<Vec<Origin>>,
