@@ -72,7 +72,7 @@ impl<M: Model> Shared<M> {
 
     fn pick(&self, state: &mut State<M::Reading>) -> Option<Work<M::Reading>> {
         for lane in Lane::ALL {
-            if lane == Lane::Bulk && state.bulk_readers + 1 >= self.text_threads.max(2) {
+            if lane == Lane::Bulk && state.bulk_readers + 1 >= self.text_threads {
                 return None;
             }
             if let Some(item) = state.placed[lane as usize].pop_front() {

@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::body::Incoming;
 use crate::keys::KeyStore;
 use crate::problem::{Code, Problem};
-use crate::{annotate, hf};
+use crate::{hf, request};
 
 /// After so many requests callers that have been away for long are forgotten.
 const FORGET_EVERY: u64 = 4096;
@@ -110,10 +110,10 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
 }
 
 /// Refuses a request so that a client which is still sending gets to read why.
-async fn refuse(problem: Problem, request: Request, app: &App) -> Response {
-    let hugging_face = hf::is_asked(request.uri());
-    let (head, body) = request.into_parts();
-    let problem = annotate::refuse(problem, &head.headers, Incoming::new(body, app.limits().idle_timeout)).await;
+async fn refuse(problem: Problem, refused: Request, app: &App) -> Response {
+    let hugging_face = hf::is_asked(refused.uri());
+    let (head, body) = refused.into_parts();
+    let problem = request::refuse(problem, &head.headers, Incoming::new(body, app.limits().idle_timeout)).await;
     if hugging_face { hf::refusal(problem) } else { problem.into_response() }
 }
 

@@ -6,22 +6,22 @@
 //! the mentions as the model's vocabulary writes them, with `B-` and `I-`, each with its mention's score.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use dateline_engine::{Engine, Piece};
+use dateline_engine::{Engine, Failure, Piece};
 use dateline_text::{Mention, OffsetUnit, record};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::annotate::{Asker, aside, check_encoding, declared, json, only_json, pairs, refuse};
+use crate::annotate::Asker;
 use crate::app::App;
-use crate::body::{Incoming, utf8};
+use crate::body::Incoming;
 use crate::json::{Field, Source};
 use crate::problem::{Code, Problem};
+use crate::request::{aside, check_encoding, json, only_json, pairs, refuse, whole};
 
 /// Answers one text or many.
 pub(crate) async fn classify(
@@ -68,15 +68,10 @@ async fn answer(
     only_json(headers)?;
     check_encoding(headers)?;
     let unit = unit(uri)?;
-    let mut held = app.room().hold();
-    let bytes = body.read_all(app.limits().max_body_bytes, declared(headers), &mut held).await?;
-    let asker = Asker { app, model, deadline: Instant::now() + app.limits().request_timeout };
-    let (length, most) = (bytes.len(), app.limits().max_documents);
-    // The room goes with the work: should the caller leave, the memory is not free before the work is done.
-    let parse = move || (held, utf8(&bytes).and_then(|text| HfRequest::parse(text, most)));
-    let (held, request) = aside(length, parse).await;
-    let _held = held;
-    let request = request?;
+    let most = app.limits().max_documents;
+    let read = whole(app, headers, body, move |text| HfRequest::parse(text, most)).await?;
+    let (request, length) = (read.value, read.length);
+    let asker = Asker { app, model, deadline: read.deadline };
     let outcomes = match &request.inputs {
         Inputs::One(text) => vec![asker.one(text).await?],
         Inputs::Many(texts) => asker.many(texts).await?,
@@ -257,9 +252,7 @@ impl Writer {
             };
             return Ok(record::mentions(text, &kept, self.unit).into_iter().map(entity).collect());
         }
-        let pieces = self.engine.pieces(self.model, text).map_err(|_| {
-            Problem::new(Code::ModelFailed, "the model failed on this text; the operator of the service sees why")
-        })?;
+        let pieces = self.engine.pieces(self.model, text).map_err(|_| Failure::Model)?;
         Ok(self.pieces_of(text, &kept, &pieces))
     }
 

@@ -44,8 +44,8 @@ impl<'s> Source<'s> {
     /// mistakes in a long list must not take a walk over the whole body for each. `Err` is how many there are.
     pub(crate) fn elements(&self, field: &Field<'s>, most: usize) -> Result<Result<Vec<Source<'s>>, usize>, Problem> {
         let value = field.value.get();
-        let elements: Elements<'s> = Elements::read(value, most)
-            .map_err(|error| self.problem(value, &format!("`{}`", field.name), Some(&field.name), &error))?;
+        let elements: Elements<'s> =
+            Elements::read(value, most).map_err(|error| self.problem_of(value, &field.name, &error))?;
         if elements.count > most {
             return Ok(Err(elements.count));
         }
@@ -85,19 +85,21 @@ impl<'s> Source<'s> {
     /// The value of `field` as a `T`.
     pub(crate) fn value<T: Deserialize<'s>>(&self, field: &Field<'s>) -> Result<T, Problem> {
         let value = field.value.get();
-        serde_json::from_str(value)
-            .map_err(|error| self.problem(value, &format!("`{}`", field.name), Some(&field.name), &error))
+        serde_json::from_str(value).map_err(|error| self.problem_of(value, &field.name, &error))
     }
 
     /// The whole text as a string; `name` is the field whose element it is.
     pub(crate) fn text_of(&self, name: &str) -> Result<String, Problem> {
-        serde_json::from_str(self.text)
-            .map_err(|error| self.problem(self.text, &format!("`{name}`"), Some(name), &error))
+        serde_json::from_str(self.text).map_err(|error| self.problem_of(self.text, name, &error))
     }
 
     /// The line and column at which `part` of the text begins.
     pub(crate) fn place_of(&self, part: &str) -> (usize, usize) {
         self.place(self.offset_of(part) + 1)
+    }
+
+    fn problem_of(&self, part: &str, field: &str, error: &serde_json::Error) -> Problem {
+        self.problem(part, &format!("`{field}`"), Some(field), error)
     }
 
     fn problem(&self, part: &str, what: &str, field: Option<&str>, error: &serde_json::Error) -> Problem {

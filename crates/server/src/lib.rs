@@ -13,6 +13,7 @@
 mod access;
 mod annotate;
 mod app;
+mod assets;
 mod body;
 mod health;
 mod hf;
@@ -26,6 +27,7 @@ mod openapi;
 mod options;
 mod page;
 mod problem;
+mod request;
 mod room;
 mod routes;
 mod service;

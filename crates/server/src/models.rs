@@ -7,9 +7,9 @@ use dateline_engine::ModelInfo;
 use dateline_text::Label;
 use serde::Serialize;
 
-use crate::annotate::{json, pairs};
 use crate::app::App;
 use crate::problem::{Code, Problem};
+use crate::request::{json, pairs};
 
 #[derive(Serialize)]
 struct Models<'m> {

@@ -19,11 +19,11 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio_stream::Stream;
 
-use crate::annotate::aside;
 use crate::app::App;
 use crate::body::{Incoming, Line, Lines, utf8};
 use crate::options::Options;
 use crate::problem::{Code, Problem};
+use crate::request::aside;
 use crate::room::Held;
 use crate::wire::{BadDocument, Document, LineError, Parsed, parse_line};
 
@@ -43,7 +43,8 @@ pub(crate) fn annotate(app: App, options: Options, body: Incoming) -> Body {
     let (pieces, written) = mpsc::channel(PIECES_AHEAD);
     let (end, ended) = oneshot::channel();
     let idle = app.limits().idle_timeout;
-    let writer = Writer { pieces, options: options.clone(), idle, piece: Vec::new(), first: 0 };
+    let options = Arc::new(options);
+    let writer = Writer { pieces, options: Arc::clone(&options), idle, piece: Vec::new(), first: 0 };
     let units = app.engine().share_bytes() / UNIT;
     let reader = Reader {
         cutter: Lines::new(app.limits().max_body_bytes),
@@ -89,7 +90,7 @@ struct Reader {
     held: Held,
     lines: mpsc::UnboundedSender<Sent>,
     app: App,
-    options: Options,
+    options: Arc<Options>,
 }
 
 impl Reader {
@@ -208,7 +209,7 @@ fn parse(number: usize, bytes: &[u8], include_text: bool) -> Parsed {
 /// Waits for the engine and writes.
 struct Writer {
     pieces: mpsc::Sender<Bytes>,
-    options: Options,
+    options: Arc<Options>,
     idle: Duration,
     /// The answers that were not sent yet.
     piece: Vec<u8>,
@@ -234,7 +235,7 @@ impl Writer {
             match line {
                 Ok((document, pending)) => {
                     let outcome = self.now(pending.outcome()).await?;
-                    let (length, options) = (document.text.len(), self.options.clone());
+                    let (length, options) = (document.text.len(), Arc::clone(&self.options));
                     let answered = move || {
                         document.answer(outcome, &options).map(|annotated| {
                             let mut line = Vec::new();

@@ -1,67 +1,31 @@
 //! The web page, inside the binary: it works without any other host and may load nothing from one.
 
+use std::sync::LazyLock;
+
 use axum::Router;
-use axum::http::header::{self, HeaderName, HeaderValue};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+
+use crate::assets::{self, Asset, CSS, HTML, SCRIPT};
 
 /// What the page may do: load its own files and talk to its own service.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-const SCRIPT: &str = "text/javascript; charset=utf-8";
-
-struct Asset {
-    path: &'static str,
-    kind: &'static str,
-    content: &'static str,
-}
-
-const ASSETS: [Asset; 8] = [
-    Asset { path: "/", kind: "text/html; charset=utf-8", content: include_str!("../../../web/index.html") },
-    Asset { path: "/style.css", kind: "text/css; charset=utf-8", content: include_str!("../../../web/style.css") },
-    Asset { path: "/app.js", kind: SCRIPT, content: include_str!("../../../web/app.js") },
-    Asset { path: "/access.js", kind: SCRIPT, content: include_str!("../../../web/access.js") },
-    Asset { path: "/dom.js", kind: SCRIPT, content: include_str!("../../../web/dom.js") },
-    Asset { path: "/result.js", kind: SCRIPT, content: include_str!("../../../web/result.js") },
-    Asset { path: "/service.js", kind: SCRIPT, content: include_str!("../../../web/service.js") },
-    Asset { path: "/favicon.svg", kind: "image/svg+xml", content: include_str!("../../../web/favicon.svg") },
-];
+static ASSETS: LazyLock<[Asset; 8]> = LazyLock::new(|| {
+    [
+        Asset::new("/", HTML, include_bytes!("../../../web/index.html").as_slice()),
+        Asset::new("/style.css", CSS, include_bytes!("../../../web/style.css").as_slice()),
+        Asset::new("/app.js", SCRIPT, include_bytes!("../../../web/app.js").as_slice()),
+        Asset::new("/access.js", SCRIPT, include_bytes!("../../../web/access.js").as_slice()),
+        Asset::new("/dom.js", SCRIPT, include_bytes!("../../../web/dom.js").as_slice()),
+        Asset::new("/result.js", SCRIPT, include_bytes!("../../../web/result.js").as_slice()),
+        Asset::new("/service.js", SCRIPT, include_bytes!("../../../web/service.js").as_slice()),
+        Asset::new("/favicon.svg", "image/svg+xml", include_bytes!("../../../web/favicon.svg").as_slice()),
+    ]
+});
 
 /// The page's routes.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    ASSETS
-        .iter()
-        .fold(Router::new(), |router, asset| router.route(asset.path, get(move |headers| answer(asset, headers))))
-}
-
-#[expect(clippy::unused_async, reason = "a handler is async")]
-async fn answer(asset: &'static Asset, headers: HeaderMap) -> Response {
-    // The files change only with the binary; a browser asks each time and gets them only when they did.
-    let tag = format!("\"{}-{:x}\"", env!("CARGO_PKG_VERSION"), fingerprint(asset.content));
-    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
-    let mut response = if known { StatusCode::NOT_MODIFIED.into_response() } else { asset.content.into_response() };
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (header::CONTENT_TYPE, asset.kind),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (header::CACHE_CONTROL, "no-cache"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        headers.insert(header::ETAG, tag);
-    }
-    response
-}
-
-/// FNV-1a: tells two versions of a file apart.
-fn fingerprint(content: &str) -> u64 {
-    content.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    assets::routes(Router::new(), ASSETS.as_slice(), POLICY)
 }
 
 #[cfg(test)]
@@ -70,9 +34,9 @@ mod tests {
 
     #[test]
     fn the_page_is_all_of_its_files_and_no_others() {
-        for asset in &ASSETS {
+        for asset in ASSETS.iter() {
             // The icon must name the namespace of its markup.
-            let content = asset.content.replace("http://www.w3.org/2000/svg", "");
+            let content = std::str::from_utf8(&asset.content).unwrap().replace("http://www.w3.org/2000/svg", "");
             for foreign in ["http://", "https://", "innerHTML", "outerHTML", "localStorage", " style=", " onclick="] {
                 assert!(!content.contains(foreign), "{} must not contain {foreign}", asset.path);
             }

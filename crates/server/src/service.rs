@@ -66,13 +66,11 @@ impl Service {
     /// # Errors
     /// [`ServiceError`] if any of them cannot be had.
     pub fn bind(engine: Engine, config: ServerConfig) -> Result<Self, ServiceError> {
-        let keys = config.keys.as_ref().map(KeyStore::load).transpose()?.map(Arc::new);
+        let (app, keys) = app(engine, &config)?;
         let tls =
             config.tls.as_ref().map(Tls::load).transpose().map_err(|error| ServiceError::Tls(error.to_string()))?;
         let (listener, address) = bind(config.listen, "listen")?;
         let metrics = config.metrics_listen.map(|address| bind(address, "metrics-listen")).transpose()?;
-        let access = Access::new(keys.clone(), config.limits.rate_limit);
-        let app = App::new(engine, config.limits.clone(), access);
         Ok(Self { app, config, listener, address, metrics, tls, keys })
     }
 
@@ -166,9 +164,15 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
 /// # Errors
 /// [`ServiceError::Keys`] if the file of API keys cannot be used.
 pub fn router(engine: Engine, config: &ServerConfig) -> Result<Router, ServiceError> {
+    let (app, _) = app(engine, config)?;
+    Ok(routes::router(app, &config.cors_origins))
+}
+
+/// The state behind the routes, and the keys that let callers in.
+fn app(engine: Engine, config: &ServerConfig) -> Result<(App, Option<Arc<KeyStore>>), ServiceError> {
     let keys = config.keys.as_ref().map(KeyStore::load).transpose()?.map(Arc::new);
-    let access = Access::new(keys, config.limits.rate_limit);
-    Ok(routes::router(App::new(engine, config.limits.clone(), access), &config.cors_origins))
+    let access = Access::new(keys.clone(), config.limits.rate_limit);
+    Ok((App::new(engine, config.limits.clone(), access), keys))
 }
 
 async fn reload_on(mut reload: mpsc::Receiver<()>, keys: Option<Arc<KeyStore>>, tls: Option<Tls>) {

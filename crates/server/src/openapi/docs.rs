@@ -5,49 +5,29 @@
 //! nothing asks for. So two files come from the crate, and the page around them is ours. The policy lets it load its own
 //! files and talk to its own service, nothing else; Swagger UI would otherwise ask a validator at its maker's.
 
-use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
-use axum::http::StatusCode;
-use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Redirect;
 use axum::routing::get;
 use utoipa_swagger_ui::Config;
+
+use crate::assets::{self, Asset, CSS, HTML, SCRIPT};
 
 /// What the page may do. Swagger UI's icons are `data:` images in its style sheet.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// A file as it is served.
-struct File {
-    path: &'static str,
-    kind: &'static str,
-    content: Cow<'static, [u8]>,
-    tag: String,
-}
-
-impl File {
-    fn new(path: &'static str, kind: &'static str, content: impl Into<Cow<'static, [u8]>>) -> Self {
-        let content = content.into();
-        let tag = format!("\"{}-{:x}\"", env!("CARGO_PKG_VERSION"), fingerprint(&content));
-        Self { path, kind, content, tag }
-    }
-}
-
-static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
+static FILES: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     vec![
-        File::new("/openapi.json", "application/json", super::openapi_json().into_bytes()),
-        File::new("/docs", "text/html; charset=utf-8", include_bytes!("../../../../web/docs/index.html").as_slice()),
-        File::new("/docs/docs.css", CSS, include_bytes!("../../../../web/docs/docs.css").as_slice()),
-        File::new("/docs/docs.js", SCRIPT, include_bytes!("../../../../web/docs/docs.js").as_slice()),
-        File::new("/docs/swagger-ui.css", CSS, vendored("swagger-ui.css")),
-        File::new("/docs/swagger-ui-bundle.js", SCRIPT, vendored("swagger-ui-bundle.js")),
+        Asset::new("/openapi.json", "application/json", super::openapi_json().into_bytes()),
+        Asset::new("/docs", HTML, include_bytes!("../../../../web/docs/index.html").as_slice()),
+        Asset::new("/docs/docs.css", CSS, include_bytes!("../../../../web/docs/docs.css").as_slice()),
+        Asset::new("/docs/docs.js", SCRIPT, include_bytes!("../../../../web/docs/docs.js").as_slice()),
+        Asset::new("/docs/swagger-ui.css", CSS, vendored("swagger-ui.css")),
+        Asset::new("/docs/swagger-ui-bundle.js", SCRIPT, vendored("swagger-ui-bundle.js")),
     ]
 });
-
-const CSS: &str = "text/css; charset=utf-8";
-const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// A file of Swagger UI.
 fn vendored(name: &str) -> Vec<u8> {
@@ -58,41 +38,13 @@ fn vendored(name: &str) -> Vec<u8> {
 /// `/openapi.json`, and `/docs` with its files.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let router = Router::new().route("/docs/", get(|| async { Redirect::permanent("../docs") }));
-    FILES.iter().fold(router, |router, file| router.route(file.path, get(move |headers| answer(file, headers))))
-}
-
-#[expect(clippy::unused_async, reason = "a handler is async")]
-async fn answer(file: &'static File, headers: HeaderMap) -> Response {
-    // The files change only with the binary; a browser asks each time and gets them only when they did.
-    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == file.tag.as_bytes());
-    let mut response =
-        if known { StatusCode::NOT_MODIFIED.into_response() } else { file.content.as_ref().into_response() };
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (header::CONTENT_TYPE, file.kind),
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (header::CACHE_CONTROL, "no-cache"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    if let Ok(tag) = HeaderValue::from_str(&file.tag) {
-        headers.insert(header::ETAG, tag);
-    }
-    response
-}
-
-/// FNV-1a: tells two versions of a file apart.
-fn fingerprint(content: &[u8]) -> u64 {
-    content.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    assets::routes(router, &FILES, POLICY)
 }
 
 #[cfg(test)]
 mod tests {
     use axum::body::{Body, to_bytes};
-    use axum::http::Request;
+    use axum::http::{HeaderMap, Request, StatusCode, header};
     use tower::ServiceExt;
 
     use super::*;

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use clap::CommandFactory;
+use strsim::levenshtein as distance;
 
 use crate::args::Cli;
 
@@ -31,21 +32,6 @@ fn collect(command: &clap::Command, known: &mut BTreeSet<String>) {
 /// Whether an orchestrator sets such a variable in every container for a service called `dateline…`.
 fn is_injected(name: &str) -> bool {
     name.contains("_SERVICE_") || name.ends_with("_PORT") || name.contains("_PORT_")
-}
-
-/// How many letters must be added, removed or changed to make `b` of `a` (Levenshtein's distance).
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let changed = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
