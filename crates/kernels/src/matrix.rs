@@ -64,6 +64,18 @@ impl F32Matrix {
         }
         Self { inputs, outputs, panels, bias: padded(bias, width) }
     }
+
+    /// The greatest magnitude of the weights that each input is multiplied with.
+    #[must_use]
+    pub fn greatest_by_input(&self) -> Vec<f32> {
+        let mut greatest = vec![0.0_f32; self.inputs];
+        for panel in self.panels.chunks_exact((self.inputs * LANES).max(1)) {
+            for (most, weights) in greatest.iter_mut().zip(panel.as_chunks::<LANES>().0) {
+                *most = weights.iter().fold(*most, |most, weight| most.max(weight.abs()));
+            }
+        }
+        greatest
+    }
 }
 
 /// An int8 matrix, symmetric per output, in panels: `[outputs / 16][inputs / 4][16][4]`.

@@ -6,19 +6,23 @@ use candle_core::Device;
 use dateline_text::{Label, Mention, Span};
 use rayon::prelude::*;
 
+use crate::cpu::{CpuEncoder, Ranges};
 use crate::encoder::Encoder;
-use crate::ops::{PausingOps, RunOps};
+use crate::ops::PausingOps;
 use crate::reading::Reading;
 use crate::tokenise::{Boundary, Tokeniser, Tokens};
 use crate::weights::SafetensorsWeights;
 use crate::window::windows;
-use crate::{DeviceSpec, ModelConfig, ModelError, ModelFiles, PackedBatch, decode};
+use crate::{Balance, DeviceSpec, ModelConfig, ModelError, ModelFiles, PackedBatch, Precision, decode};
 
 /// How a model is run.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
     /// Where.
     pub device: DeviceSpec,
+    /// How exactly. If not given, int8 on the CPU for models that were found to lose nothing by it (those with an
+    /// `int8.safetensors`), else f32.
+    pub precision: Option<Precision>,
     /// CPU threads; all cores if not given.
     pub threads: Option<NonZeroUsize>,
     /// The most tokens that one pass of the encoder takes: more is a little faster and needs more memory. A single
@@ -28,7 +32,7 @@ pub struct RunOptions {
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self { device: DeviceSpec::Cpu, threads: None, max_batch_tokens: 4096 }
+        Self { device: DeviceSpec::Cpu, precision: None, threads: None, max_batch_tokens: 4096 }
     }
 }
 
@@ -45,6 +49,8 @@ pub struct ModelInfo {
     pub window_tokens: usize,
     /// The device that it runs on.
     pub device: String,
+    /// How exactly it computes.
+    pub precision: Precision,
     /// Number of parameters.
     pub parameters: usize,
 }
@@ -57,10 +63,16 @@ pub struct Annotator {
     info: ModelInfo,
     config: ModelConfig,
     tokeniser: Tokeniser,
-    encoder: Encoder,
-    device: Device,
+    encoder: RunningEncoder,
     pool: rayon::ThreadPool,
     max_batch_tokens: usize,
+}
+
+/// An encoder where it runs.
+#[derive(Debug)]
+enum RunningEncoder {
+    Cpu(Box<CpuEncoder>),
+    Device(Box<Encoder>, Device),
 }
 
 impl Annotator {
@@ -69,11 +81,30 @@ impl Annotator {
     /// # Errors
     /// [`ModelError`] naming the file at fault, or the device.
     pub fn load(files: &ModelFiles, options: &RunOptions) -> Result<Self, ModelError> {
-        let config = ModelConfig::parse(&files.name, &files.config)?;
+        let mut config = ModelConfig::parse(&files.name, &files.config)?;
         let device = options.device.open()?;
         let tokeniser = Tokeniser::load(&files.tokenizer, &config)?;
         let weights = SafetensorsWeights::open(&files.name, &files.weights, &device)?;
-        let encoder = Encoder::load(&config.encoder, config.tags.len(), &weights)?;
+        let precision = precision(options, files);
+        let encoder = if device.is_cpu() {
+            let balance = match &files.int8 {
+                Some(file) if precision == Precision::Int8 => Some(Balance::parse(&files.name, file)?),
+                _ => None,
+            };
+            if let Some(temperature) = balance.as_ref().and_then(|balance| balance.temperature) {
+                config.dateline.temperature = temperature;
+            }
+            let tags = config.tags.len();
+            RunningEncoder::Cpu(Box::new(CpuEncoder::load(
+                &config.encoder,
+                tags,
+                &weights,
+                precision,
+                balance.as_ref(),
+            )?))
+        } else {
+            RunningEncoder::Device(Box::new(Encoder::load(&config.encoder, config.tags.len(), &weights)?), device)
+        };
         let threads = options.threads.map_or(0, NonZeroUsize::get);
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -85,10 +116,11 @@ impl Annotator {
             labels: config.tags.labels().to_vec(),
             window_tokens: config.window_tokens(),
             device: options.device.to_string(),
+            precision,
             parameters: weights.parameters(),
         };
         let max_batch_tokens = options.max_batch_tokens;
-        Ok(Self { info, config, tokeniser, encoder, device, pool, max_batch_tokens })
+        Ok(Self { info, config, tokeniser, encoder, pool, max_batch_tokens })
     }
 
     /// What is known of the model.
@@ -127,7 +159,8 @@ impl Annotator {
     pub fn logits(&self, token_ids: &[u32], type_ids: &[u32]) -> Result<Vec<Vec<f32>>, ModelError> {
         let mut batch = PackedBatch::new();
         batch.push(token_ids, type_ids);
-        self.pool.install(|| Ok(self.encoder.forward(&RunOps, &batch, &self.device)?.to_vec2()?))
+        let logits = self.encode(&batch, &|| {})?;
+        Ok(logits.chunks_exact(self.config.tags.len()).map(<[f32]>::to_vec).collect())
     }
 
     /// The model's tokeniser.
@@ -172,8 +205,35 @@ impl Annotator {
     /// # Errors
     /// [`ModelError::Compute`] if the device fails.
     pub fn encode(&self, batch: &PackedBatch, pause: &(dyn Fn() + Sync)) -> Result<Vec<f32>, ModelError> {
-        let ops = PausingOps { pause };
-        self.pool.install(|| Ok(self.encoder.forward(&ops, batch, &self.device)?.flatten_all()?.to_vec1()?))
+        self.pool.install(|| match &self.encoder {
+            RunningEncoder::Cpu(encoder) => encoder.forward(batch, pause),
+            RunningEncoder::Device(encoder, device) => {
+                Ok(encoder.forward(&PausingOps { pause }, batch, device)?.flatten_all()?.to_vec1()?)
+            }
+        })
+    }
+
+    /// What an `int8.safetensors` of this model holds, found on `texts` (some hundred sentences of the kind that the
+    /// model is to read). Its temperature is still to be fitted.
+    ///
+    /// # Errors
+    /// [`ModelError::Precision`] unless the model runs in f32 on the CPU, or as [`Annotator::annotate`].
+    pub fn balance(&self, texts: &[&str]) -> Result<Balance, ModelError> {
+        let encoder = match &self.encoder {
+            RunningEncoder::Cpu(encoder) if self.info.precision == Precision::F32 => encoder,
+            _ => {
+                let detail = "what int8 needs is found on the CPU in f32: load the model so".to_owned();
+                return Err(ModelError::Precision { precision: self.info.precision.to_string(), detail });
+            }
+        };
+        let mut ranges = Ranges::default();
+        for text in texts {
+            let reading = self.read(text)?;
+            let mut batch = PackedBatch::new();
+            (0..reading.windows()).for_each(|window| self.pack(&reading, window, &mut batch));
+            encoder.observe(&batch, &mut ranges)?;
+        }
+        Ok(encoder.balance(&ranges))
     }
 
     /// The mentions of a reading all of whose windows have been placed; `text` is what was read.
@@ -214,6 +274,12 @@ impl Annotator {
         }
         Ok(())
     }
+}
+
+/// How exactly a model computes if nobody says.
+fn precision(options: &RunOptions, files: &ModelFiles) -> Precision {
+    let tested = options.device == DeviceSpec::Cpu && files.int8.is_some();
+    options.precision.unwrap_or(if tested { Precision::Int8 } else { Precision::F32 })
 }
 
 /// The mentions in a text's word logits (`[words, tags]`): span in bytes, label as an index into the model's labels,

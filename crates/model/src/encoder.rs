@@ -7,7 +7,7 @@
 
 use candle_core::{Device, Result, Tensor};
 
-use crate::config::{Activation, EncoderConfig, Family};
+use crate::config::{Activation, EncoderConfig};
 use crate::{ModelError, PackedBatch};
 
 /// Where an encoder's tensors come from.
@@ -131,8 +131,8 @@ impl Encoder {
     pub fn load(config: &EncoderConfig, tags: usize, weights: &dyn Weights) -> std::result::Result<Self, ModelError> {
         let source = Source { config, weights };
         let hidden = config.hidden_size;
-        let embeddings = format!("{}.embeddings", config.family.prefix());
-        let table = |name: &str, rows| weights.get(&format!("{embeddings}.{name}.weight"), &[rows, hidden]);
+        let part = |name: &str| config.family.embeddings_part(name);
+        let table = |name: &str, rows| weights.get(&part(&format!("{name}.weight")), &[rows, hidden]);
         Ok(Self {
             words: table("word_embeddings", config.vocab_size)?,
             positions: table("position_embeddings", config.position_rows)?,
@@ -140,7 +140,7 @@ impl Encoder {
                 0 => None,
                 rows => Some(table("token_type_embeddings", rows)?),
             },
-            embeddings_norm: source.norm(&format!("{embeddings}.LayerNorm"))?,
+            embeddings_norm: source.norm(&part("LayerNorm"))?,
             layers: (0..config.layers).map(|index| source.layer(index)).collect::<std::result::Result<_, _>>()?,
             classifier: source.linear("classifier", tags, hidden)?,
             config: config.clone(),
@@ -217,11 +217,8 @@ impl Source<'_> {
 
     fn layer(&self, index: usize) -> std::result::Result<Layer, ModelError> {
         let EncoderConfig { family, hidden_size: hidden, intermediate_size: wide, .. } = *self.config;
-        let names = match family {
-            Family::DistilBert => &DISTILBERT_LAYER,
-            Family::Bert | Family::Roberta => &BERT_LAYER,
-        };
-        let name = |part: &str| format!("{}.{}.{index}.{part}", family.prefix(), names.stack);
+        let names = family.layer_names();
+        let name = |part: &str| family.layer_part(index, part);
         Ok(Layer {
             query: self.linear(&name(names.query), hidden, hidden)?,
             key: self.linear(&name(names.key), hidden, hidden)?,
@@ -234,40 +231,3 @@ impl Source<'_> {
         })
     }
 }
-
-/// What a family calls the parts of a layer.
-struct LayerNames {
-    stack: &'static str,
-    query: &'static str,
-    key: &'static str,
-    value: &'static str,
-    attention_output: &'static str,
-    attention_norm: &'static str,
-    up: &'static str,
-    down: &'static str,
-    output_norm: &'static str,
-}
-
-const BERT_LAYER: LayerNames = LayerNames {
-    stack: "encoder.layer",
-    query: "attention.self.query",
-    key: "attention.self.key",
-    value: "attention.self.value",
-    attention_output: "attention.output.dense",
-    attention_norm: "attention.output.LayerNorm",
-    up: "intermediate.dense",
-    down: "output.dense",
-    output_norm: "output.LayerNorm",
-};
-
-const DISTILBERT_LAYER: LayerNames = LayerNames {
-    stack: "transformer.layer",
-    query: "attention.q_lin",
-    key: "attention.k_lin",
-    value: "attention.v_lin",
-    attention_output: "attention.out_lin",
-    attention_norm: "sa_layer_norm",
-    up: "ffn.lin1",
-    down: "ffn.lin2",
-    output_norm: "output_layer_norm",
-};

@@ -64,6 +64,37 @@ pub enum ModelError {
         /// What is wrong, and what to do.
         detail: String,
     },
+    /// `int8.safetensors` is damaged or does not fit the model.
+    #[error(
+        "int8.safetensors of model {model:?}: {detail}: make it anew with `dateline quantise`, or run with --precision f32"
+    )]
+    Balance {
+        /// The model's name.
+        model: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The precision is unknown, or none of the device's.
+    #[error("precision {precision:?}: {detail}")]
+    Precision {
+        /// The precision as asked for.
+        precision: String,
+        /// What is wrong, and what to do.
+        detail: String,
+    },
+    /// The environment asks for an instruction set that cannot be had.
+    #[error("{0}")]
+    Cpu(String),
+    /// A batch holds a token that the model does not know. A tokeniser that fits the model makes none.
+    #[error("the model has no token {word} of type {kind} at position {position}")]
+    Batch {
+        /// The token's id.
+        word: usize,
+        /// Its position's row.
+        position: usize,
+        /// Its type.
+        kind: usize,
+    },
     /// The tokeniser could not be loaded, or failed on a text.
     #[error("tokenizer.json: {0}")]
     Tokeniser(String),

@@ -1,10 +1,10 @@
-//! The three files of a model folder as bytes, from a folder or from inside the binary: what is loaded does not depend
+//! The files of a model folder as bytes, from a folder or from inside the binary: what is loaded does not depend
 //! on where it came from.
 
 use std::borrow::Cow;
 use std::path::Path;
 
-use crate::ModelError;
+use crate::{BALANCE_FILE, ModelError};
 
 /// The files of a Hugging Face folder that Dateline reads.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct ModelFiles {
     pub tokenizer: Cow<'static, [u8]>,
     /// `model.safetensors`.
     pub weights: Cow<'static, [u8]>,
+    /// `int8.safetensors`, which models have that were found to lose nothing in int8 (see [`crate::Balance`]).
+    pub int8: Option<Cow<'static, [u8]>>,
 }
 
 impl ModelFiles {
@@ -34,6 +36,7 @@ impl ModelFiles {
             config: read(path, "config.json")?,
             tokenizer: read(path, "tokenizer.json")?,
             weights: read(path, "model.safetensors")?,
+            int8: path.join(BALANCE_FILE).exists().then(|| read(path, BALANCE_FILE)).transpose()?,
         })
     }
 }

@@ -2,6 +2,7 @@
 //! names the tensor, not a crash or quiet nonsense.
 
 use candle_core::{DType, Device, Tensor};
+use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 
 use crate::ModelError;
@@ -37,8 +38,55 @@ impl<'f> SafetensorsWeights<'f> {
         self.tensors.iter().map(|(_, view)| view.shape().iter().product::<usize>()).sum()
     }
 
+    /// A table of rows, in the type that the file has it in.
+    ///
+    /// # Errors
+    /// As [`Weights::get`].
+    pub(crate) fn table(&self, name: &str, [rows, width]: [usize; 2]) -> Result<Table, ModelError> {
+        // Checks the name, the shape and the values.
+        self.get(name, &[rows, width])?;
+        let view = self.tensors.tensor(name).map_err(|error| self.fail(error.to_string()))?;
+        let values = match view.dtype() {
+            Dtype::F16 => TableValues::F16(view.data().as_chunks().0.iter().map(|x| f16::from_le_bytes(*x)).collect()),
+            Dtype::BF16 => {
+                TableValues::Bf16(view.data().as_chunks().0.iter().map(|x| bf16::from_le_bytes(*x)).collect())
+            }
+            _ => TableValues::F32(view.data().as_chunks().0.iter().map(|x| f32::from_le_bytes(*x)).collect()),
+        };
+        Ok(Table { width, values })
+    }
+
     fn fail(&self, detail: String) -> ModelError {
         ModelError::Weights { model: self.model.to_owned(), detail }
+    }
+}
+
+/// A table of rows, of which few are read at a time.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    width: usize,
+    values: TableValues,
+}
+
+#[derive(Clone, Debug)]
+enum TableValues {
+    F32(Vec<f32>),
+    F16(Vec<f16>),
+    Bf16(Vec<bf16>),
+}
+
+impl Table {
+    /// Adds the row of that index to `sum`; if there is no such row, nothing is added and the answer is false.
+    pub(crate) fn add_row(&self, index: usize, sum: &mut [f32]) -> bool {
+        fn add<T: Copy>(row: Option<&[T]>, sum: &mut [f32], float: impl Fn(T) -> f32) -> bool {
+            row.inspect(|row| sum.iter_mut().zip(*row).for_each(|(sum, &x)| *sum += float(x))).is_some()
+        }
+        let range = index * self.width..(index + 1) * self.width;
+        match &self.values {
+            TableValues::F32(values) => add(values.get(range), sum, |x| x),
+            TableValues::F16(values) => add(values.get(range), sum, f16::to_f32),
+            TableValues::Bf16(values) => add(values.get(range), sum, bf16::to_f32),
+        }
     }
 }
 
