@@ -87,12 +87,8 @@ unsafe fn generic<S: Simd>(window: Window<'_>, queries: Range<usize>, room: &mut
                 for (r, inverse) in inverses.iter_mut().enumerate().take(rows) {
                     *inverse = powers::<S>(scores[r * row..].as_mut_ptr(), tokens, scale);
                 }
-                let values = FloatPanels {
-                    values: values.as_ptr(),
-                    inputs: tokens,
-                    outputs: width,
-                    bias: std::ptr::null(),
-                };
+                let values =
+                    FloatPanels { values: values.as_ptr(), inputs: tokens, outputs: width, bias: std::ptr::null() };
                 let at = (first - queries.start) * hidden + query;
                 let output = Output { to: out[at..].as_mut_ptr(), stride: hidden };
                 let rows = FloatRows { rows, values: scores.as_ptr(), stride: row, scales: inverses.as_ptr() };

@@ -109,9 +109,8 @@ unsafe fn generic_int8<S: Simd>(
     let balance = matrix.balance.as_ref().map_or(std::ptr::null(), Vec::as_ptr);
     for row in 0..x.rows {
         // SAFETY: the caller's: the row is there, and `depth` is the width rounded up to whole vectors.
-        let (scale, offset) = unsafe {
-            quantise::<S>(x.from.add(row * x.stride), x.width, balance, values[row * depth..].as_mut_ptr())
-        };
+        let (scale, offset) =
+            unsafe { quantise::<S>(x.from.add(row * x.stride), x.width, balance, values[row * depth..].as_mut_ptr()) };
         (scales[row], offsets[row]) = (scale, offset);
     }
     let rows = QuantisedRows {

@@ -85,8 +85,12 @@ struct Layer {
 
 fn layer() -> impl Strategy<Value = Layer> {
     (0_usize..30, 1_usize..70, 1_usize..70).prop_flat_map(|(rows, inputs, outputs)| {
-        (numbers(rows * inputs), numbers(outputs * inputs), numbers(outputs))
-            .prop_map(move |(x, weight, bias)| Layer { x, weight, bias, inputs })
+        (numbers(rows * inputs), numbers(outputs * inputs), numbers(outputs)).prop_map(move |(x, weight, bias)| Layer {
+            x,
+            weight,
+            bias,
+            inputs,
+        })
     })
 }
 

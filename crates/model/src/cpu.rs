@@ -16,8 +16,8 @@ use std::sync::{Mutex, PoisonError};
 use dateline_kernels::{Cpu, F32Matrix, Matrix, Norm, Scratch};
 
 pub use balance::{Balance, FILE as BALANCE_FILE};
-pub(crate) use observe::Ranges;
 use layer::{Layer, Source};
+pub(crate) use observe::Ranges;
 use share::{Chunks, Steps};
 
 use crate::config::EncoderConfig;

@@ -5,6 +5,7 @@ mod annotate;
 mod eval;
 mod keys;
 mod model;
+mod quantise;
 mod serve;
 mod train;
 
@@ -21,6 +22,7 @@ pub(crate) use annotate::{AnnotateArgs, AnnotateConfig};
 pub(crate) use eval::{EvalArgs, EvalConfig};
 pub(crate) use keys::KeysCommand;
 pub(crate) use model::ModelArgs;
+pub(crate) use quantise::{QuantiseArgs, QuantiseConfig};
 pub(crate) use serve::{ServeArgs, ServeConfig, ServeTask, unknown_variables};
 pub(crate) use train::{TrainArgs, TrainConfig};
 
@@ -82,6 +84,9 @@ pub(crate) enum Command {
     /// Train a model on labelled texts.
     #[command(after_help = train::AFTER_HELP)]
     Train(Box<TrainArgs>),
+    /// Let a model compute in int8 on the CPU, if it loses nothing by it.
+    #[command(alias = "quantize", after_help = quantise::AFTER_HELP)]
+    Quantise(Box<QuantiseArgs>),
     /// List, locate and verify models.
     #[command(subcommand)]
     Models(ModelsCommand),

@@ -5,6 +5,7 @@ mod eval;
 mod keys;
 mod manual;
 mod models;
+mod quantise;
 mod serve;
 mod train;
 
@@ -19,6 +20,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Keys(command) => keys::run(command),
         Command::Eval(args) => eval::run(args.resolve()?),
         Command::Train(args) => train::run(args.resolve()?),
+        Command::Quantise(args) => quantise::run(args.resolve()?),
         Command::Models(command) => models::run(command),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),

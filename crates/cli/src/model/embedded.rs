@@ -14,6 +14,7 @@ pub(super) fn files() -> Option<ModelFiles> {
         config: Cow::Borrowed(include_bytes!("../../../../models/dateline-en-small/config.json")),
         tokenizer: Cow::Borrowed(include_bytes!("../../../../models/dateline-en-small/tokenizer.json")),
         weights: Cow::Borrowed(include_bytes!("../../../../models/dateline-en-small/model.safetensors")),
+        int8: None,
     })
 }
 
