@@ -37,10 +37,14 @@ fn completions_and_manual_pages_are_whole() {
 /// A mistake is told from a failure by its exit code, and nothing is written.
 #[test]
 fn mistakes_end_with_2_and_name_the_argument() {
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 10] = [
         (&["annotate", "--offsets", "chars"], "codepoint"),
         (&["annotate", "--min-score", "80"], "between 0 and 1"),
         (&["annotate", "--device", "gpu"], "cuda:N"),
+        (&["annotate", "--precision", "int4"], "\"int8\", \"bf16\" or \"f32\""),
+        (&["annotate", "--precision", "bf16"], "the CPU computes in int8 or f32"),
+        (&["eval", "/dev/null", "--precision", "bf16"], "the CPU computes in int8 or f32"),
+        (&["serve", "--listen", "127.0.0.1:0", "--precision", "bf16"], "the CPU computes in int8 or f32"),
         (&["annotate", "--revision", "main"], "--revision goes with a model on a hub"),
         (&["annotate", "-", "-"], "only once"),
         (&["anotate"], "annotate"),

@@ -73,6 +73,52 @@ fn a_trained_model_can_be_measured_verified_and_used() {
     assert!(!crate::mentions(&found.lines()[0]).is_empty());
 }
 
+/// int8 is several times faster, and a newsroom must get it only where it finds the same.
+#[test]
+fn a_model_is_quantised_if_it_loses_nothing_and_runs_so_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let _ = bare().run(arguments(folder.path(), 30), "").ok();
+    let model = folder.path().join("model");
+    let file = model.join("int8.safetensors");
+    // Training has decided by itself; from here on it is asked.
+    let _ = fs::remove_file(&file);
+    let quantise = |limits: [&str; 2]| {
+        let paths =
+            ["model", "train.jsonl", "dev.jsonl"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+        let [model, texts, dev] = paths.each_ref().map(String::as_str);
+        let [loss, changed] = limits;
+        let args = ["quantise", model, "--texts", texts, "--dev", dev, "--max-f1-loss", loss, "--max-changed", changed];
+        bare().run(args, "")
+    };
+    let kept = quantise(["100", "100"]).ok();
+    assert!(kept.text().contains("texts (") && kept.text().contains("\nint8 "), "{}", kept.text());
+    assert!(file.is_file());
+    let verified = bare().run(["models", "verify", model.to_str().unwrap()], "").ok();
+    assert!(verified.text().contains("int8.safetensors: ok"), "{}", verified.text());
+
+    let dateline = bare().with_model(&model);
+    let story = "Captain Osei went to Dorvan in the morning, said Tomas Reyl of Port Ansel.";
+    let annotate = |args: &[&str]| dateline.run([&["annotate"], args].concat(), story).ok().lines();
+    let [by_itself, int8, f32] = [annotate(&[]), annotate(&["--precision", "int8"]), annotate(&["--precision", "f32"])];
+    assert_eq!(by_itself, int8);
+    assert_ne!(int8, f32, "scores differ in some digit");
+    let dev = folder.path().join("dev.jsonl");
+    for precision in ["int8", "f32"] {
+        let report = dateline.run(["eval", dev.to_str().unwrap(), "--precision", precision, "--json"], "").ok();
+        let report: serde_json::Value = serde_json::from_str(report.text()).unwrap();
+        assert!(report["all"]["f1"].as_f64().unwrap() > 0.8, "{precision}: {report}");
+    }
+
+    fs::write(&file, "no tensors").unwrap();
+    let broken = dateline.run(["annotate"], story).with_code(2);
+    assert!(
+        broken.stderr.contains("int8.safetensors") && broken.stderr.contains("--precision f32"),
+        "{}",
+        broken.stderr
+    );
+    assert_eq!(annotate(&["--precision", "f32"]), f32);
+}
+
 /// Training takes hours; a Ctrl-C, or a machine that goes, must not cost them.
 #[test]
 #[cfg(unix)]

@@ -5,14 +5,19 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use candle_core::{Device, Tensor, Var};
-use dateline_model::{Annotator, DatelineConfig, Encoder, ModelFiles, Ops, PackedBatch, RunOps, RunOptions};
-use dateline_text::Label;
+use dateline_model::{
+    Annotator, BALANCE_FILE, DatelineConfig, Encoder, ModelFiles, Ops, PackedBatch, RunOps, RunOptions,
+};
+use dateline_text::{Label, OffsetUnit};
 
 use crate::base::Base;
 use crate::graph::GraphOps;
 use crate::parameters::trainable;
 use crate::tape::{Gradient, Tape};
-use crate::{Precision, Recipe, TrainError, TrainEvent, TrainObserver, TrainOptions, TrainSummary, tiny, train};
+use crate::{
+    Example, Precision, QuantiseLimits, QuantiseOptions, Recipe, TrainError, TrainEvent, TrainObserver, TrainOptions,
+    TrainSummary, quantise, read_corpus, tiny, train,
+};
 
 fn no_dropout() -> Recipe {
     Recipe { dropout: 0.0, attention_dropout: 0.0, ..short() }
@@ -231,6 +236,50 @@ fn a_run_learns_and_its_folder_can_be_used() {
     assert!(!options.out.join(".training").exists(), "a finished run leaves no state");
     let again: TrainSummary = serde_json::from_slice(&std::fs::read(options.out.join("eval.json")).unwrap()).unwrap();
     assert_eq!(again.report.errors, [], "the model's folder quotes no texts");
+    let int8 = summary.int8.unwrap();
+    assert_eq!((int8.sample, int8.texts), (60, 8));
+    assert_eq!(int8.kept, options.out.join(BALANCE_FILE).exists());
+    assert_eq!(again.int8.unwrap().kept, int8.kept);
+    assert!(int8.int8.f1 > 0.8, "{int8}");
+}
+
+#[test]
+fn int8_is_written_within_the_limits_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(folder.path(), "out");
+    let out = &options.out;
+    let f32_only = QuantiseLimits { max_f1_loss: -1000.0, max_changed: 100.0 };
+    train(&TrainOptions { quantise: f32_only, ..options.clone() }, &mut ()).unwrap();
+    assert!(!out.join(BALANCE_FILE).exists());
+    let texts = read_corpus(&options.train[0], OffsetUnit::Codepoint).unwrap().examples;
+    let dev = read_corpus(&options.dev, OffsetUnit::Codepoint).unwrap().examples;
+    let quantise = |limits, texts: &[Example], dev: &[Example]| {
+        quantise(out, texts, dev, &QuantiseOptions { limits, ..QuantiseOptions::default() })
+    };
+    let state = || ["eval.json", "SHA256SUMS"].map(|file| std::fs::read_to_string(out.join(file)).unwrap());
+    let before = state();
+    assert!(!quantise(f32_only, &texts, &dev).unwrap().kept);
+    assert!(!out.join(BALANCE_FILE).exists());
+    assert_eq!(state(), before);
+
+    let result = quantise(QuantiseLimits { max_f1_loss: 100.0, max_changed: 100.0 }, &texts, &dev).unwrap();
+    assert!(result.kept);
+    assert_eq!(crate::verify_manifest(out).unwrap(), []);
+    assert!(state()[1].contains(BALANCE_FILE), "{}", state()[1]);
+    let report: TrainSummary = serde_json::from_str(&state()[0]).unwrap();
+    assert_eq!((report.int8.unwrap().kept, report.int8.unwrap().limits.max_f1_loss), (true, 100.0));
+    assert_eq!(state()[0].lines().next(), before[0].lines().next());
+    let annotator = Annotator::load(&ModelFiles::read(out).unwrap(), &RunOptions::default()).unwrap();
+    assert_eq!(annotator.info().precision, dateline_model::Precision::Int8);
+
+    let unmarked = [Example { spans: vec![], ..dev[0].clone() }];
+    for (texts, dev) in [(&[][..], &dev[..]), (&texts, &unmarked), (&texts, &[])] {
+        let error = quantise(QuantiseLimits::default(), texts, dev).unwrap_err();
+        assert!(matches!(error, TrainError::Empty(_)), "{error}");
+    }
+    // A model that is trained into the folder of another must not be run with what that one needed.
+    train(&TrainOptions { quantise: f32_only, ..options.clone() }, &mut ()).unwrap();
+    assert!(!out.join(BALANCE_FILE).exists() && !state()[1].contains(BALANCE_FILE));
 }
 
 #[test]
