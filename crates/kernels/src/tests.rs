@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use crate::{Activation, Cpu, F32Matrix, Int8Matrix, Isa, Matrix, Norm, Scratch};
+use crate::{Activation, Cpu, F32Matrix, FeedForward, Int8Matrix, Isa, Matrix, Norm, Scratch};
 
 /// Numbers as activations and weights have them, with the awkward ones among them.
 fn numbers(len: usize) -> impl Strategy<Value = Vec<f32>> {
@@ -85,8 +85,12 @@ struct Layer {
 
 fn layer() -> impl Strategy<Value = Layer> {
     (0_usize..30, 1_usize..70, 1_usize..70).prop_flat_map(|(rows, inputs, outputs)| {
-        (numbers(rows * inputs), numbers(outputs * inputs), numbers(outputs))
-            .prop_map(move |(x, weight, bias)| Layer { x, weight, bias, inputs })
+        (numbers(rows * inputs), numbers(outputs * inputs), numbers(outputs)).prop_map(move |(x, weight, bias)| Layer {
+            x,
+            weight,
+            bias,
+            inputs,
+        })
     })
 }
 
@@ -170,7 +174,7 @@ proptest! {
             let (up, down) = (pack(int8, &w1, &b1, narrow), pack(int8, &w2, &b2, wide));
             let run = |cpu: Cpu| {
                 let mut out = vec![f32::NAN; x.len()];
-                cpu.feed_forward(&x, (&up, activation, &down), &mut Scratch::default(), &mut out);
+                cpu.feed_forward(&x, FeedForward { up: &up, activation, down: &down }, &mut Scratch::default(), &mut out);
                 out
             };
             let expected = run(scalar());
@@ -318,7 +322,12 @@ fn activations_hold_their_bounds() {
     let x: Vec<f32> = (-60_000..60_000).map(|i| i as f32 / 6_000.0).collect();
     for activation in [Activation::Gelu, Activation::GeluTanh, Activation::Relu] {
         let mut out = vec![0.0; x.len()];
-        Cpu::best().feed_forward(&x, (&one, activation, &one), &mut Scratch::default(), &mut out);
+        Cpu::best().feed_forward(
+            &x,
+            FeedForward { up: &one, activation, down: &one },
+            &mut Scratch::default(),
+            &mut out,
+        );
         for (&x, &y) in x.iter().zip(&out) {
             let error = (f64::from(y) - activated(f64::from(x), activation)).abs();
             assert!(error <= 1e-6 * f64::from(x.abs()).max(1.0), "{activation:?}({x}) is {y}, off by {error:e}");

@@ -13,7 +13,7 @@ mod share;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use dateline_kernels::{Cpu, F32Matrix, Matrix, Norm, Scratch};
+use dateline_kernels::{Cpu, F32Matrix, FeedForward, Matrix, Norm, Scratch};
 
 pub use balance::{Balance, FILE as BALANCE_FILE};
 pub(crate) use observe::Ranges;
@@ -184,7 +184,7 @@ impl CpuEncoder {
         steps.each(scratch, blocks, |((x, y), context), scratch| {
             cpu.linear(context, &layer.attention_output, scratch, y);
             cpu.add_layer_norm(x, y, &layer.attention_norm);
-            let block = (&layer.up, self.config.activation.into(), &layer.down);
+            let block = FeedForward { up: &layer.up, activation: self.config.activation.into(), down: &layer.down };
             cpu.feed_forward(x, block, scratch, y);
             cpu.add_layer_norm(x, y, &layer.output_norm);
         });

@@ -145,8 +145,6 @@ unsafe impl Simd for Neon {
 
     #[inline(always)]
     unsafe fn dot8(sum: Self::I, a: [Self::A; 2], w: [Self::W; 2]) -> Self::I {
-        unsafe {
-            std::array::from_fn(|quarter| sdot(sdot(sum[quarter], w[0][quarter], a[0]), w[1][quarter], a[1]))
-        }
+        unsafe { std::array::from_fn(|quarter| sdot(sdot(sum[quarter], w[0][quarter], a[0]), w[1][quarter], a[1])) }
     }
 }

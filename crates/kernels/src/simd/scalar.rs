@@ -119,7 +119,8 @@ unsafe impl Simd for Scalar {
     #[inline(always)]
     unsafe fn dot8(sum: Self::I, a: [Self::A; 2], w: [Self::W; 2]) -> Self::I {
         std::array::from_fn(|lane| {
-            let products = |step: usize| -> i32 { (0..4).map(|k| i32::from(a[step][k]) * i32::from(w[step][lane][k])).sum() };
+            let products =
+                |step: usize| -> i32 { (0..4).map(|k| i32::from(a[step][k]) * i32::from(w[step][lane][k])).sum() };
             sum[lane] + products(0) + products(1)
         })
     }

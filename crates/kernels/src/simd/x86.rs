@@ -114,9 +114,7 @@ macro_rules! float_lanes_of_256_bits {
         #[inline(always)]
         unsafe fn store_bytes(to: *mut u8, x: Self::I) {
             unsafe {
-                // The packing instructions saturate, so that only the low byte may be there.
-                let low = _mm256_set1_epi32(0xff);
-                let words = _mm256_packus_epi32(_mm256_and_si256(x[0], low), _mm256_and_si256(x[1], low));
+                let words = _mm256_packs_epi32(x[0], x[1]);
                 // Within 128 bits each: quarters of four lanes come out as 0, 2, 1, 3.
                 let bytes = _mm256_packus_epi16(words, words);
                 let bytes = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 0, 4, 1, 5));

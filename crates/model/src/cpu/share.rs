@@ -11,7 +11,7 @@ use crate::{ModelError, PackedBatch};
 
 /// Rows that go through a step together: few enough that what lies between two linear layers stays in the second-level
 /// cache, enough to read the weights rarely.
-const ROWS_PER_BLOCK: usize = 48;
+const ROWS_PER_BLOCK: usize = 24;
 
 /// Tokens of a chunk: at least so many, so that weights are read for many rows, and rarely more, so that threads finish
 /// together and a chunk's activations stay in the cache.
