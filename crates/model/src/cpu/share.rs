@@ -212,7 +212,8 @@ mod tests {
 
     #[test]
     fn one_window_is_shared_by_rows_and_many_by_chunks() {
-        for (windows, uneven) in [(vec![80], true), (vec![256, 10, 10], true), (vec![60; 20], false), (vec![64, 64], false)]
+        for (windows, uneven) in
+            [(vec![80], true), (vec![256, 10, 10], true), (vec![60; 20], false), (vec![64, 64], false)]
         {
             assert_eq!(Chunks::cut(&batch(&windows), 2).are_uneven(), uneven, "{windows:?}");
             assert!(!Chunks::cut(&batch(&windows), 1).are_uneven());
