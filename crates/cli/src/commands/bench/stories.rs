@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn stories_are_always_the_same() {
         let digest = |text: &str| text.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-        assert_eq!(digest(&stories(64).concat()), 0);
+        assert_eq!(digest(&stories(64).concat()), 255_690_610);
         assert_ne!(story(8, 100), story(9, 100));
     }
 

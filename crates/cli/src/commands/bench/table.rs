@@ -38,7 +38,7 @@ impl Report {
     }
 
     fn write_rates(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:32} {:>10} {:>23}", "tokens a second", "median", "lowest to highest")?;
+        writeln!(f, "{:33} {:>10} {:>23}", "tokens a second", "median", "lowest to highest")?;
         write_rate(f, "tokenising, on one thread", self.tokenise, "")?;
         for (index, encoder) in self.encoder.iter().enumerate() {
             let name = if index == 0 { "encoder, batches of" } else { "" };
@@ -83,7 +83,7 @@ impl Report {
 
 fn write_rate(f: &mut fmt::Formatter<'_>, name: &str, rate: Spread, note: &str) -> fmt::Result {
     let [median, min, max] = [rate.median, rate.min, rate.max].map(rounded);
-    let line = format!("{name:32} {median:>10} {:>23}  {note}", format!("{min} to {max}"));
+    let line = format!("{name:33} {median:>10} {:>23}  {note}", format!("{min} to {max}"));
     writeln!(f, "{}", line.trim_end())
 }
 
@@ -171,12 +171,12 @@ model    m, BertForTokenClassification (22,600,000 parameters), on cpu with 1 th
 machine  A CPU, 2 cores, linux; dateline 1.2.3
 texts    64 texts, made up: 14,000 words, 21,000 tokens
 
-tokens a second                      median       lowest to highest
-tokenising, on one thread         1,000,000    900,000 to 1,100,000
+tokens a second                       median       lowest to highest
+tokenising, on one thread          1,000,000    900,000 to 1,100,000
 encoder, batches of     64 tokens      8,000          7,200 to 8,800
                       4096 tokens     10,000         9,000 to 11,000  in use, best
-one text at a time                    7,000          6,300 to 7,700
-whole path, JSONL to JSONL            9,000          8,100 to 9,900  90.0 % of the encoder in use
+one text at a time                     7,000          6,300 to 7,700
+whole path, JSONL to JSONL             9,000          8,100 to 9,900  90.0 % of the encoder in use
 
 throughput   6,000 words a second; a million words cost 0.0042
 latency      p50 10.2 ms, p99 20.5 ms: one text of 60 words, 91 tokens, 120 calls
