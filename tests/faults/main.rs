@@ -24,7 +24,11 @@ fn a_panic_of_the_models_thread_costs_its_batch_and_is_said() {
     }
     assert_eq!(server.get("/health/ready").status, 200);
     let both = json!({"documents": [{"text": PLANTED}, {"text": PLANTED}]}).to_string();
-    assert_eq!(server.post("/v1/annotate", "application/json", both).status, 500, "nothing of the request was annotated");
+    assert_eq!(
+        server.post("/v1/annotate", "application/json", both).status,
+        500,
+        "nothing of the request was annotated"
+    );
     // Whether the first document shares the batch of the second depends on when each is read; neither is ever left out.
     let mixed = json!({"documents": [{"text": "Kyiv"}, {"text": PLANTED}]}).to_string();
     let answer = server.post("/v1/annotate", "application/json", mixed);

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
+use dateline_model::Precision;
 use dateline_text::Label;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::item::{Failure, Job, Lane, Outcome, Overloaded, Request};
 use crate::metrics::EngineMetrics;
-use crate::model::{Model, ModelFailure, Piece};
+use crate::model::{Description, Model, ModelFailure, Piece};
 use crate::shared::Shared;
 
 /// Bytes of text that one permit of the queue stands for.
@@ -75,6 +76,8 @@ pub struct ModelInfo {
     pub architecture: String,
     /// Most tokens of a window.
     pub window_tokens: usize,
+    /// How exactly it computes, on the first device.
+    pub precision: Precision,
 }
 
 /// How a device's thread is.
@@ -195,9 +198,10 @@ impl Engine {
             )));
         }
         let infos = models.iter().map(|model| {
-            let (architecture, window_tokens) = model.replicas[0].describe();
+            let Description { architecture, window_tokens, precision } = model.replicas[0].describe();
             let labels = model.replicas[0].labels().to_vec();
-            ModelInfo { name: model.name.clone(), labels, architecture: architecture.to_owned(), window_tokens }
+            let (name, architecture) = (model.name.clone(), architecture.to_owned());
+            ModelInfo { name, labels, architecture, window_tokens, precision }
         });
         let infos = infos.collect();
         let text_threads = text_threads.max(2);

@@ -30,7 +30,7 @@ mod shared;
 pub use engine::{DeviceState, DeviceStatus, Engine, EngineError, EngineModel, EngineOptions, ModelInfo, Pending};
 pub use item::{Failure, Lane, Outcome, Overloaded, Request};
 pub use metrics::EngineMetrics;
-pub use model::{Model, ModelFailure, Piece};
+pub use model::{Description, Model, ModelFailure, Piece};
 
 /// A text that holds these words panics the model's thread, so that this case can be tried on a real service.
 #[cfg(feature = "fault-injection")]

@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use dateline_model::{Annotator, PackedBatch, Reading};
+use dateline_model::{Annotator, ModelInfo, PackedBatch, Precision, Reading};
 use dateline_text::{Label, Mention, Span};
 
 /// Why a model failed: any error, told to the operator and not to the caller.
@@ -18,6 +18,17 @@ pub struct Piece {
     pub span: Span,
 }
 
+/// What callers are shown of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Description<'m> {
+    /// Its architecture.
+    pub architecture: &'m str,
+    /// The most tokens of a window.
+    pub window_tokens: usize,
+    /// How exactly it computes.
+    pub precision: Precision,
+}
+
 /// A model, cut into the phases of its work. All calls block; the engine makes them from threads of its own.
 pub trait Model: Send + Sync + 'static {
     /// A text that was cut into windows of tokens and takes up their logits.
@@ -26,8 +37,8 @@ pub trait Model: Send + Sync + 'static {
     /// The labels that it knows.
     fn labels(&self) -> &[Label];
 
-    /// Its architecture and the most tokens of a window, to be shown to callers.
-    fn describe(&self) -> (&str, usize);
+    /// What is to be shown to callers.
+    fn describe(&self) -> Description<'_>;
 
     /// Cuts a text into windows of tokens.
     ///
@@ -67,8 +78,9 @@ impl Model for Annotator {
         &self.info().labels
     }
 
-    fn describe(&self) -> (&str, usize) {
-        (&self.info().architecture, self.info().window_tokens)
+    fn describe(&self) -> Description<'_> {
+        let ModelInfo { architecture, window_tokens, precision, .. } = self.info();
+        Description { architecture, window_tokens: *window_tokens, precision: *precision }
     }
 
     fn read(&self, text: &str) -> Result<Reading, ModelFailure> {

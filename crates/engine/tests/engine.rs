@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use dateline_engine::{
-    DeviceState, Engine, EngineModel, EngineOptions, Failure, Lane, Model, ModelFailure, Outcome, Piece, Request,
+    Description, DeviceState, Engine, EngineModel, EngineOptions, Failure, Lane, Model, ModelFailure, Outcome, Piece,
+    Request,
 };
-use dateline_model::{Annotator, ModelFiles, PackedBatch, RunOptions};
+use dateline_model::{Annotator, ModelFiles, PackedBatch, Precision, RunOptions};
 use dateline_text::{Label, Mention, Span};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -43,8 +44,8 @@ impl Model for Letters {
         &self.labels
     }
 
-    fn describe(&self) -> (&str, usize) {
-        ("Letters", WINDOW)
+    fn describe(&self) -> Description<'_> {
+        Description { architecture: "Letters", window_tokens: WINDOW, precision: Precision::F32 }
     }
 
     fn read(&self, text: &str) -> Result<Vec<char>, ModelFailure> {

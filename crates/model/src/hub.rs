@@ -1,4 +1,5 @@
-//! Models from a Hugging Face hub: `owner/name` becomes a folder with the three files that a model needs.
+//! Models from a Hugging Face hub: `owner/name` becomes a folder with the three files that a model needs, and with the
+//! `int8.safetensors` that some have.
 //!
 //! The revision is resolved to a commit first and the files are fetched from that commit, so a folder never mixes two
 //! versions of a model; where the commit is at hand already, only that one question is asked, and none at all if the
@@ -25,10 +26,13 @@ use std::time::Duration;
 use self::cache::{Cached, RepoCache, is_commit, is_sha256, make_folder, sha256, trouble, with_suffix};
 use self::client::{AppendError, Client, FileInfo, RepoInfo};
 pub use self::error::HubError;
-use crate::ModelError;
+use crate::{BALANCE_FILE, ModelError};
 
 /// The files of a model, small ones first: a wrong id or a missing right shows before the long download.
 const FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
+
+/// What only some models have; that a commit lacks it is remembered.
+const OPTIONAL: &str = BALANCE_FILE;
 
 /// A broken connection that brought this many bytes is taken up again by the same call; one that brought fewer is an
 /// error, so that a hub which breaks off each time ends the call.
@@ -149,7 +153,7 @@ pub enum HubEvent<'a> {
 }
 
 /// Fetches the model `id` (`owner/name`), or finds it in the cache, with the environment as it is. Returns the folder
-/// that holds `config.json`, `tokenizer.json` and `model.safetensors`; its name is the commit.
+/// that holds `config.json`, `tokenizer.json`, `model.safetensors` and perhaps `int8.safetensors`; its name is the commit.
 ///
 /// # Errors
 /// [`ModelError::Hub`], which says what to do.
@@ -192,8 +196,10 @@ fn fetch_model(
     if options.offline || environment.offline {
         return find_offline(&cache, revision);
     }
-    let in_cache = |commit: &str| FILES.iter().all(|file| matches!(cache.look(commit, file), Ok(Cached::Whole)));
-    if is_commit(revision) && in_cache(revision) {
+    let has = |commit: &str, file: &str| matches!(cache.look(commit, file), Ok(Cached::Whole));
+    let in_cache = |commit: &str| FILES.iter().all(|file| has(commit, file));
+    let knows_optional = |commit: &str| has(commit, OPTIONAL) || cache.is_absent(commit, OPTIONAL);
+    if is_commit(revision) && in_cache(revision) && knows_optional(revision) {
         return Ok(cache.snapshot(revision));
     }
     let client = Client::new(id, environment)?;
@@ -206,10 +212,15 @@ fn fetch_model(
         other => other,
     })?;
     check_files(&info, revision)?;
-    for file in FILES {
+    // First, so that whoever finds the others finds this one, too.
+    let optional = info.has(OPTIONAL).then_some(OPTIONAL);
+    for file in optional.into_iter().chain(FILES) {
         if cache.look(&info.sha, file)? != Cached::Whole {
             fetch_file(&client, &cache, &info.sha, file, on_event)?;
         }
+    }
+    if optional.is_none() {
+        cache.set_absent(&info.sha, OPTIONAL)?;
     }
     if !is_commit(revision) {
         // Last, so that offline use keeps the older, whole snapshot until the new one is whole.
@@ -226,9 +237,10 @@ fn find_offline(cache: &RepoCache, revision: &str) -> Result<PathBuf, HubError> 
     };
     let Some(commit) = cache.commit(revision) else { return Err(not_cached(FILES.to_vec(), &cache.snapshots())) };
     let mut missing = Vec::new();
-    for file in FILES {
+    for file in FILES.into_iter().chain([OPTIONAL]) {
         match cache.look(&commit, file)? {
             Cached::Whole => {}
+            Cached::Missing if file == OPTIONAL => {}
             Cached::Missing => missing.push(file),
             Cached::Damaged(blob) => {
                 fs::remove_file(&blob).map_err(|error| trouble(&blob, &error))?;
@@ -242,7 +254,7 @@ fn find_offline(cache: &RepoCache, revision: &str) -> Result<PathBuf, HubError> 
 
 /// Refuses a model that lacks one of the files, before anything is fetched.
 fn check_files(info: &RepoInfo, revision: &str) -> Result<(), HubError> {
-    let has = |file: &str| info.siblings.iter().any(|sibling| sibling.rfilename == file);
+    let has = |file: &str| info.has(file);
     let Some(file) = FILES.into_iter().find(|file| !has(file)) else { return Ok(()) };
     let hint = match file {
         "model.safetensors" if has("model.safetensors.index.json") => {

@@ -56,7 +56,8 @@ impl Reading {
     }
 
     /// The logits of the words that were placed, and zeros for the others: `[words, tags]`.
-    pub(crate) fn logits(&self) -> &[f32] {
+    #[must_use]
+    pub fn logits(&self) -> &[f32] {
         &self.logits
     }
 

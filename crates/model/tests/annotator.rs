@@ -6,13 +6,26 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use dateline_model::{Annotator, ModelFiles, PackedBatch, RunOptions};
+use dateline_model::{Annotator, ModelFiles, PackedBatch, Precision, RunOptions};
 use dateline_text::Mention;
 use proptest::prelude::*;
 
+/// The tiny model `model`; in int8 with what it needs, found on a sentence.
 fn load(model: &str, options: &RunOptions) -> Annotator {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parity").join(model);
-    Annotator::load(&ModelFiles::read(&folder).unwrap(), options).unwrap()
+    let mut files = ModelFiles::read(&folder).unwrap();
+    if options.precision == Some(Precision::Int8) {
+        let single = Annotator::load(&files, &RunOptions::default()).unwrap();
+        let balance = single.balance(&["Ilse Brandt said that the 14th brigade left Port Almeda at dawn."]).unwrap();
+        files.int8 = Some(balance.to_bytes().unwrap().into());
+    }
+    Annotator::load(&files, options).unwrap()
+}
+
+/// Both precisions of the CPU.
+fn precisions() -> [RunOptions; 2] {
+    [Precision::F32, Precision::Int8]
+        .map(|precision| RunOptions { precision: Some(precision), ..RunOptions::default() })
 }
 
 /// Scores as bits: "nearly the same" is not the same.
@@ -55,10 +68,12 @@ fn awkward_text() -> impl Strategy<Value = String> {
 #[test]
 fn every_mention_of_any_text_is_a_slice() {
     for model in ["bert-casing", "bert-cased", "roberta", "xlm-roberta"] {
-        let annotator = load(model, &RunOptions::default());
-        proptest!(ProptestConfig::with_cases(64), |(text in awkward_text())| {
-            check_mentions(&text, &annotator.annotate(&text).unwrap());
-        });
+        for options in precisions() {
+            let annotator = load(model, &options);
+            proptest!(ProptestConfig::with_cases(64), |(text in awkward_text())| {
+                check_mentions(&text, &annotator.annotate(&text).unwrap());
+            });
+        }
     }
 }
 
@@ -70,20 +85,58 @@ fn a_text_is_annotated_the_same_alone_and_in_company() {
             .map(|text| text.repeat(1 + text.len() % 5))
             .collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let one_thread = RunOptions { threads: NonZeroUsize::new(1), ..RunOptions::default() };
-        let small_batches = RunOptions { max_batch_tokens: 100, ..RunOptions::default() };
-        let alone: Vec<_> = {
-            let annotator = load(model, &RunOptions::default());
-            texts.iter().map(|text| bits(&annotator.annotate(text).unwrap())).collect()
-        };
-        for options in [&RunOptions::default(), &one_thread, &small_batches] {
-            let together = load(model, options).annotate_all(&texts).unwrap();
-            for ((text, mentions), alone) in texts.iter().zip(together).zip(&alone) {
-                assert_eq!(&bits(&mentions), alone, "{model}, {options:?}: {text:?}");
+        for options in precisions() {
+            let [one, two] =
+                [1, 2].map(|threads| RunOptions { threads: NonZeroUsize::new(threads), ..options.clone() });
+            let small_batches = RunOptions { max_batch_tokens: 100, ..options.clone() };
+            let alone: Vec<_> = {
+                let annotator = load(model, &options);
+                texts.iter().map(|text| bits(&annotator.annotate(text).unwrap())).collect()
+            };
+            for options in [&options, &one, &two, &small_batches] {
+                let together = load(model, options).annotate_all(&texts).unwrap();
+                for ((text, mentions), alone) in texts.iter().zip(together).zip(&alone) {
+                    assert_eq!(&bits(&mentions), alone, "{model}, {options:?}: {text:?}");
+                }
             }
+            assert!(alone.iter().any(|mentions| !mentions.is_empty()));
         }
-        assert!(alone.iter().any(|mentions| !mentions.is_empty()));
     }
+}
+
+/// A model that was found to lose nothing by int8 is run so, unless somebody says otherwise; others are not.
+#[test]
+fn int8_is_taken_where_it_was_tested() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parity/bert-casing");
+    let mut files = ModelFiles::read(&folder).unwrap();
+    let precision = |files: &ModelFiles, precision| {
+        let options = RunOptions { precision, ..RunOptions::default() };
+        Annotator::load(files, &options).map(|annotator| annotator.info().precision)
+    };
+    let untested = Annotator::load(&files, &RunOptions::default()).unwrap();
+    assert_eq!(untested.info().precision, Precision::F32);
+    assert_eq!(precision(&files, Some(Precision::Int8)).unwrap(), Precision::Int8);
+    let mut balance = untested.balance(&["Dorvan Port fell to the 7th brigade."]).unwrap();
+    balance.temperature = Some(4.0);
+    files.int8 = Some(balance.to_bytes().unwrap().into());
+    assert_eq!(precision(&files, None).unwrap(), Precision::Int8);
+    assert_eq!(precision(&files, Some(Precision::F32)).unwrap(), Precision::F32);
+    let message = precision(&files, Some(Precision::Bf16)).unwrap_err().to_string();
+    assert!(message.contains("int8 or f32") && message.contains("--device"), "{message}");
+
+    // The file's temperature is int8's alone.
+    let text = "Dorvan Port fell to the 7th brigade.";
+    let scores = |annotator: &Annotator| -> Vec<f32> {
+        annotator.annotate(text).unwrap().iter().map(|mention| mention.score).collect()
+    };
+    let options = RunOptions { precision: Some(Precision::F32), ..RunOptions::default() };
+    assert_eq!(scores(&Annotator::load(&files, &options).unwrap()), scores(&untested));
+    let cool = scores(&Annotator::load(&files, &RunOptions::default()).unwrap());
+    balance.temperature = Some(1.0);
+    files.int8 = Some(balance.to_bytes().unwrap().into());
+    let warm = scores(&Annotator::load(&files, &RunOptions::default()).unwrap());
+    assert!(!cool.is_empty() && cool.len() == warm.len() && cool != warm, "{cool:?} {warm:?}");
+    assert!(Annotator::load(&files, &RunOptions::default()).unwrap().balance(&[text]).is_err(), "of f32 only");
 }
 
 #[test]

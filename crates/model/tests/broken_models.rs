@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
 
-use dateline_model::{Annotator, ModelError, ModelFiles, RunOptions};
+use dateline_model::{Annotator, ModelError, ModelFiles, Precision, RunOptions};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
 use serde_json::{Value, json};
@@ -110,6 +110,37 @@ fn a_clone_without_its_large_files_says_how_to_get_them() {
         fs::write(clone.path().join(file), pointer).unwrap();
         let error = ModelFiles::read(clone.path()).unwrap_err();
         assert_says(&error, &[file, "Git LFS pointer", "git lfs pull"]);
+    }
+}
+
+/// The factors of another model, or of this one before it was cut: in int8 they would be silently wrong.
+#[test]
+fn factors_for_int8_that_do_not_fit_are_refused() {
+    let found = load(&files()).unwrap().balance(&["The harbour fell."]).unwrap().to_bytes().unwrap();
+    let with_int8 = |bytes: Vec<u8>| ModelFiles { int8: Some(bytes.into()), ..files() };
+    load(&with_int8(found.clone())).unwrap();
+    let tensors = SafeTensors::deserialize(&found).unwrap();
+    let views = || tensors.tensors().into_iter();
+    let (name, first) = views().next().unwrap();
+    let width = first.shape()[0];
+    let shorter = tensor(&first.data()[4..], Dtype::F32, &[width - 1]);
+    let wrong_shape = views().map(|(other, view)| if other == name { (other, shorter.clone()) } else { (other, view) });
+    let wrong_shape = serialize(wrong_shape, None).unwrap();
+    let missing = serialize(views().filter(|(other, _)| *other != name), None).unwrap();
+    let halves = serialize([(name.as_str(), tensor(&first.data()[..2 * width], Dtype::F16, &[width]))], None).unwrap();
+    let cold = serialize(views(), Some([("temperature".to_owned(), "0".to_owned())].into())).unwrap();
+    for (bytes, says) in [
+        (wrong_shape, format!("{name:?} has {} values, but the model {width}", width - 1)),
+        (missing, format!("no tensor {name:?}")),
+        (halves, format!("{name:?} is F16, not F32")),
+        (cold, "temperature \"0\" is no positive number".to_owned()),
+        (found[..found.len() - 1].to_vec(), String::new()),
+        (b"version https://git-lfs".to_vec(), String::new()),
+    ] {
+        assert_refused(&with_int8(bytes.clone()), &["int8.safetensors", &says, "dateline quantise", "--precision f32"]);
+        // Nobody needs the file for f32.
+        let options = RunOptions { precision: Some(Precision::F32), ..RunOptions::default() };
+        Annotator::load(&with_int8(bytes), &options).unwrap();
     }
 }
 

@@ -149,6 +149,26 @@ fn a_full_commit_is_asked_for_once() {
     assert_eq!(client.offline().unwrap(), folder);
 }
 
+/// Most models have no `int8.safetensors`; those that do lose their speed without it.
+#[test]
+fn the_file_for_int8_comes_along_where_there_is_one() {
+    let (hub, _) = Hub::start(files());
+    let mut with = files();
+    with.insert("int8.safetensors", b"factors".to_vec());
+    let commit = hub.push("int8", with);
+    let client = Client::of(&hub.endpoint).revision(&commit);
+    let folder = client.get().unwrap();
+    assert_eq!(ModelFiles::read(&folder).unwrap().int8.as_deref(), Some(&b"factors"[..]));
+    assert_eq!(client.offline().unwrap(), folder);
+    hub.seen();
+    assert_eq!(client.get().unwrap(), folder);
+    assert_eq!(hub.seen(), []);
+    // Another tool fetches what it knows: then the hub is asked once more.
+    fs::remove_file(folder.join("int8.safetensors")).unwrap();
+    assert_eq!(ModelFiles::read(&client.offline().unwrap()).unwrap().int8, None);
+    assert!(ModelFiles::read(&client.get().unwrap()).unwrap().int8.is_some());
+}
+
 #[test]
 fn revisions_are_honoured_and_share_what_is_equal() {
     let (hub, _) = Hub::start(files());

@@ -3,8 +3,8 @@
 
 use std::io::Write;
 
-use dateline_engine::{Engine, EngineModel, EngineOptions, Model, ModelFailure, Piece};
-use dateline_model::PackedBatch;
+use dateline_engine::{Description, Engine, EngineModel, EngineOptions, Model, ModelFailure, Piece};
+use dateline_model::{PackedBatch, Precision};
 use dateline_server::{ServerConfig, Service};
 use dateline_text::{Label, Mention, Span};
 use tokio::sync::mpsc;
@@ -38,8 +38,8 @@ impl Model for Rules {
         &self.labels
     }
 
-    fn describe(&self) -> (&str, usize) {
-        ("WordList", 1)
+    fn describe(&self) -> Description<'_> {
+        Description { architecture: "WordList", window_tokens: 1, precision: Precision::F32 }
     }
 
     fn read(&self, _: &str) -> Result<(), ModelFailure> {

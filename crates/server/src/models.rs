@@ -22,6 +22,7 @@ struct Model<'m> {
     default: bool,
     architecture: &'m str,
     window_tokens: usize,
+    precision: &'static str,
     labels: &'m [Label],
 }
 
@@ -41,6 +42,7 @@ fn model(index: usize, info: &ModelInfo) -> Model<'_> {
         default: index == 0,
         architecture: &info.architecture,
         window_tokens: info.window_tokens,
+        precision: info.precision.name(),
         labels: &info.labels,
     }
 }

@@ -154,6 +154,7 @@ mod tests {
             labels: labels.iter().copied().map(Label::new).collect(),
             architecture: "Fake".to_owned(),
             window_tokens: 8,
+            precision: dateline_model::Precision::F32,
         };
         let models = [model("one", &["PLACE", "UNIT"]), model("two", &["CITY"])];
         let pairs: Vec<_> = query.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();

@@ -195,7 +195,8 @@ async fn what_is_served_is_listed() {
     let get = |path: &str| Request::get(path).body(Body::empty()).unwrap();
     let (_, _, body) = send(default_app(), get("/v1/models")).await;
     let listed = json!({"models": [
-        {"name": "fake", "default": true, "architecture": "Fake", "window_tokens": 100, "labels": ["PLACE", "UNIT"]}
+        {"name": "fake", "default": true, "architecture": "Fake", "window_tokens": 100, "precision": "f32",
+         "labels": ["PLACE", "UNIT"]}
     ]});
     assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), listed);
     let (_, _, body) = send(default_app(), get("/v1/labels?model=fake")).await;

@@ -3,7 +3,6 @@
 use dateline_text::Mention;
 
 use crate::Example;
-use crate::predict::{HeldOut, WordLogits};
 
 /// Temperatures that are tried: a model's logits are never further off.
 const RANGE: (f64, f64) = (0.25, 8.0);
@@ -12,13 +11,12 @@ const RANGE: (f64, f64) = (0.25, 8.0);
 const STEPS: usize = 18;
 
 /// The temperature under which the scores of the found mentions best say whether they are right: the least mean
-/// negative log-likelihood. Which mentions are found does not depend on it.
-pub(crate) fn fit_temperature(held_out: &HeldOut<'_>, logits: &WordLogits, examples: &[Example]) -> f64 {
-    let cost = |log_temperature: f64| {
-        let found = held_out.mentions(logits, log_temperature.exp());
-        negative_log_likelihood(examples, &found)
-    };
-    golden_section(RANGE.0.ln(), RANGE.1.ln(), cost).exp()
+/// negative log-likelihood. `found` gives the mentions of each of `examples` at a temperature; which they are does not
+/// depend on it, only how they score.
+pub(crate) fn fit_temperature(examples: &[Example], found: impl Fn(f64) -> Vec<Vec<Mention>>) -> f64 {
+    let cost = |log_temperature: f64| negative_log_likelihood(examples, &found(log_temperature.exp()));
+    let temperature = golden_section(RANGE.0.ln(), RANGE.1.ln(), cost).exp();
+    (temperature * 1e4).round() / 1e4
 }
 
 fn negative_log_likelihood(examples: &[Example], found: &[Vec<Mention>]) -> f64 {

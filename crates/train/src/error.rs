@@ -55,6 +55,14 @@ pub enum TrainError {
         /// What does not fit.
         detail: String,
     },
+    /// A model's report cannot take further figures.
+    #[error("{path} is no JSON object: {detail}; mend it or move it away", path = path.display())]
+    Report {
+        /// The report.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// The loss is no longer a number.
     #[error("the loss became {loss} at step {step}: lower the learning rate")]
     Diverged {

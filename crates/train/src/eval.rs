@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use dateline_model::Annotator;
+use dateline_text::Mention;
 
 use crate::{EvalReport, Example, SeenNames, TrainError};
 
@@ -23,11 +24,7 @@ pub fn evaluate(
         return Err(TrainError::Empty("there are no labelled texts to evaluate on".to_owned()));
     }
     let start = Instant::now();
-    let mut found = Vec::with_capacity(examples.len());
-    for part in examples.chunks(TEXTS) {
-        let texts: Vec<&str> = part.iter().map(|example| example.text.as_str()).collect();
-        found.extend(annotator.annotate_all(&texts)?);
-    }
+    let found = read_all(annotator, examples)?;
     let seconds = start.elapsed().as_secs_f64();
     let mut report = EvalReport::new(examples, &found, seen);
     report.model.clone_from(&annotator.info().name);
@@ -36,4 +33,14 @@ pub fn evaluate(
         report.milliseconds_per_text = 1000.0 * seconds / examples.len() as f64;
     }
     Ok(report)
+}
+
+/// The mentions that `annotator` finds in each of `examples`.
+pub(crate) fn read_all(annotator: &Annotator, examples: &[Example]) -> Result<Vec<Vec<Mention>>, TrainError> {
+    let mut found = Vec::with_capacity(examples.len());
+    for part in examples.chunks(TEXTS) {
+        let texts: Vec<&str> = part.iter().map(|example| example.text.as_str()).collect();
+        found.extend(annotator.annotate_all(&texts)?);
+    }
+    Ok(found)
 }

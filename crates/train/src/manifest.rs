@@ -50,6 +50,12 @@ fn digest(path: &Path) -> std::io::Result<String> {
     Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+/// The manifest's line of a file of `folder`.
+fn line(folder: &Path, file: &str) -> Result<String, TrainError> {
+    let path = folder.join(file);
+    Ok(format!("{}  {file}\n", digest(&path).map_err(TrainError::read(&path))?))
+}
+
 /// Writes the manifest of `files` in `folder`.
 ///
 /// # Errors
@@ -57,10 +63,41 @@ fn digest(path: &Path) -> std::io::Result<String> {
 pub fn write_manifest(folder: &Path, files: &[&str]) -> Result<(), TrainError> {
     let mut lines = String::new();
     for file in files {
-        let path = folder.join(file);
-        lines += &format!("{}  {file}\n", digest(&path).map_err(TrainError::read(&path))?);
+        lines += &line(folder, file)?;
     }
     write_atomically(&folder.join(MANIFEST), lines.as_bytes())
+}
+
+/// Brings the manifest of `folder`, if there is one, up to date after `added` was written and after those of `changed`
+/// that it lists were: all other lines stay, so that what does not fit them is still found.
+///
+/// # Errors
+/// [`TrainError::Read`] or [`TrainError::Write`].
+pub(crate) fn update_manifest(folder: &Path, added: &str, changed: &[&str]) -> Result<(), TrainError> {
+    let path = folder.join(MANIFEST);
+    let manifest = match std::fs::read_to_string(&path) {
+        Ok(manifest) => manifest,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(TrainError::read(&path)(error)),
+    };
+    let mut lines = String::new();
+    let mut listed = false;
+    for old in manifest.lines() {
+        match split(old) {
+            Some((_, file)) if file == added || changed.contains(&file) => lines += &line(folder, file)?,
+            _ => lines += &format!("{old}\n"),
+        }
+        listed |= split(old).is_some_and(|(_, file)| file == added);
+    }
+    if !listed {
+        lines += &line(folder, added)?;
+    }
+    write_atomically(&path, lines.as_bytes())
+}
+
+/// The sum and the file of a manifest's line.
+fn split(line: &str) -> Option<(&str, &str)> {
+    line.split_once("  ").or_else(|| line.split_once(" *"))
 }
 
 /// Checks the files of `folder` against its manifest; an empty list means that all are as exported.
@@ -72,9 +109,8 @@ pub fn verify_manifest(folder: &Path) -> Result<Vec<ManifestFault>, TrainError> 
     let manifest = std::fs::read_to_string(&path).map_err(TrainError::read(&path))?;
     let mut faults = Vec::new();
     for (index, line) in manifest.lines().enumerate() {
-        let parts = line.split_once("  ").or_else(|| line.split_once(" *"));
         // A manifest speaks of its own folder only.
-        let Some((sum, file)) = parts.filter(|(sum, file)| sum.len() == 64 && !file.contains(['/', '\\'])) else {
+        let Some((sum, file)) = split(line).filter(|(sum, file)| sum.len() == 64 && !file.contains(['/', '\\'])) else {
             faults.push(ManifestFault::Line { line: index + 1 });
             continue;
         };
@@ -111,5 +147,28 @@ mod tests {
 
         std::fs::write(folder.path().join(MANIFEST), manifest + "0  ../../etc/passwd\n").unwrap();
         assert!(verify_manifest(folder.path()).unwrap().contains(&ManifestFault::Line { line: 3 }));
+    }
+
+    #[test]
+    fn what_was_written_later_is_listed_and_nothing_else_is_excused() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| std::fs::write(folder.path().join(file), text).unwrap();
+        write("new", "1");
+        update_manifest(folder.path(), "new", &["b"]).unwrap();
+        assert!(!folder.path().join(MANIFEST).exists(), "a folder without a manifest gets none");
+        for file in ["a", "b"] {
+            write(file, file);
+        }
+        write_manifest(folder.path(), &["a", "b"]).unwrap();
+        write("a", "damaged");
+        write("b", "with figures");
+        for new in ["1", "2"] {
+            write("new", new);
+            update_manifest(folder.path(), "new", &["b", "c"]).unwrap();
+            let faults = verify_manifest(folder.path()).unwrap();
+            assert_eq!(faults, [ManifestFault::Changed { file: "a".to_owned() }]);
+        }
+        let manifest = std::fs::read_to_string(folder.path().join(MANIFEST)).unwrap();
+        assert_eq!(manifest.lines().count(), 3, "{manifest}");
     }
 }

@@ -7,7 +7,7 @@ use dateline_model::DeviceSpec;
 use dateline_text::{Label, OffsetUnit};
 use serde::{Deserialize, Serialize};
 
-use crate::{EvalReport, Precision, Recipe};
+use crate::{EvalReport, Precision, Quantisation, QuantiseLimits, Recipe};
 
 /// What to train on, how and where.
 #[derive(Clone, Debug)]
@@ -36,6 +36,8 @@ pub struct TrainOptions {
     pub threads: Option<std::num::NonZeroUsize>,
     /// Number format of the written weights.
     pub precision: Precision,
+    /// What int8 may cost: within it the model gets its `int8.safetensors`.
+    pub quantise: QuantiseLimits,
     /// Tokens per window of the written model, if fewer than the base's positions.
     pub window_tokens: Option<usize>,
     /// Tokens that neighbouring windows of the written model share; a quarter of a window if not given.
@@ -61,6 +63,7 @@ impl Default for TrainOptions {
             device: DeviceSpec::Cpu,
             threads: None,
             precision: Precision::default(),
+            quantise: QuantiseLimits::default(),
             window_tokens: None,
             stride_tokens: None,
             save_every: 250,
@@ -145,6 +148,8 @@ pub enum TrainEvent {
         /// The fitted temperature.
         temperature: f64,
     },
+    /// The model was measured in int8, too.
+    Quantised(Quantisation),
 }
 
 /// Watches training.
@@ -177,4 +182,7 @@ pub struct TrainSummary {
     pub history: Vec<Evaluation>,
     /// The written model on the held-out texts, read as users will.
     pub report: EvalReport,
+    /// The written model in int8 on the same texts; absent in the reports of models from before int8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub int8: Option<Quantisation>,
 }

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
-use dateline_model::{Annotator, DatelineConfig, Encoder, ModelFiles, RunOptions, Tokeniser};
+use dateline_model::{
+    Annotator, BALANCE_FILE, DatelineConfig, Encoder, ModelFiles, Precision as RunPrecision, RunOptions, Tokeniser,
+};
 use dateline_text::Label;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -21,10 +23,11 @@ use crate::manifest::write_manifest;
 use crate::optimiser::{AdamW, StepGradients};
 use crate::parameters::{NamedWeights, trainable, write_atomically};
 use crate::predict::HeldOut;
+use crate::quantise::measure;
 use crate::tape::Tape;
 use crate::{
-    EvalReport, Evaluation, Example, NamePools, SeedResult, SeenNames, TrainError, TrainEvent, TrainObserver,
-    TrainOptions, TrainSummary, evaluate, read_corpus,
+    EvalReport, Evaluation, Example, NamePools, Quantisation, QuantiseOptions, SeedResult, SeenNames, TrainError,
+    TrainEvent, TrainObserver, TrainOptions, TrainSummary, evaluate, read_corpus,
 };
 
 /// Trains a model and writes its folder.
@@ -299,6 +302,11 @@ impl<'t> Trainer<'t> {
         }
         let out = &self.options.out;
         let write = |file: &str, bytes: &[u8]| write_atomically(&out.join(file), bytes);
+        // What an earlier model in this folder needed in int8 is not what this one needs.
+        match std::fs::remove_file(out.join(BALANCE_FILE)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(TrainError::write(out)(error)),
+            _ => {}
+        }
         write("model.safetensors", &weights.to_safetensors(self.options.precision)?)?;
         write("tokenizer.json", &self.inputs.base.tokenizer)?;
         let temperature = self.calibrate(&weights.rounded(self.options.precision))?;
@@ -306,8 +314,10 @@ impl<'t> Trainer<'t> {
         flow(observer.event(&TrainEvent::Calibrated { temperature }))?;
 
         // The last word is what users will get: the written folder, read by the product.
-        let run = RunOptions { threads: self.options.threads, ..RunOptions::default() };
-        let annotator = Annotator::load(&ModelFiles::read(out)?, &run)?;
+        let precision = Some(RunPrecision::F32);
+        let run = RunOptions { precision, threads: self.options.threads, ..RunOptions::default() };
+        let files = ModelFiles::read(out)?;
+        let annotator = Annotator::load(&files, &run)?;
         let report = evaluate(&annotator, &self.inputs.dev, Some(&SeenNames::of(&self.inputs.texts.full)))?;
         let summary = TrainSummary {
             recipe: self.options.recipe.clone(),
@@ -317,21 +327,35 @@ impl<'t> Trainer<'t> {
             temperature,
             history: progress.history,
             report,
+            int8: Some(self.quantise(&files, observer)?),
         };
         // Errors quote the held-out texts, which may not be ours to hand on.
         let without_texts = EvalReport { errors: Vec::new(), ..summary.report.clone() };
         write("eval.json", &pretty(&TrainSummary { report: without_texts, ..summary.clone() })?)?;
-        write_manifest(out, &["config.json", "tokenizer.json", "model.safetensors"])?;
+        let all = ["config.json", "tokenizer.json", "model.safetensors", BALANCE_FILE];
+        let written: Vec<&str> = all.into_iter().filter(|file| out.join(file).exists()).collect();
+        write_manifest(out, &written)?;
         self.store.remove()?;
         Ok(summary)
+    }
+
+    /// Gives the written model its `int8.safetensors` if it loses nothing by it.
+    fn quantise(&self, files: &ModelFiles, observer: &mut dyn TrainObserver) -> Result<Quantisation, TrainError> {
+        let TrainOptions { quantise: limits, threads, .. } = *self.options;
+        let options = QuantiseOptions { limits, threads, ..QuantiseOptions::default() };
+        let (bytes, result) = measure(files, &self.inputs.texts.full, &self.inputs.dev, &options)?;
+        if result.kept {
+            write_atomically(&self.options.out.join(BALANCE_FILE), &bytes)?;
+        }
+        flow(observer.event(&TrainEvent::Quantised(result)))?;
+        Ok(result)
     }
 
     fn calibrate(&self, weights: &NamedWeights) -> Result<f64, TrainError> {
         let config = &self.inputs.base.config;
         let encoder = Encoder::load(&config.encoder, config.tags.len(), weights)?;
         let logits = self.pool.install(|| self.held_out.logits(&encoder, &Device::Cpu))?;
-        let temperature = fit_temperature(&self.held_out, &logits, &self.inputs.dev);
-        Ok((temperature * 1e4).round() / 1e4)
+        Ok(fit_temperature(&self.inputs.dev, |temperature| self.held_out.mentions(&logits, temperature)))
     }
 }
 

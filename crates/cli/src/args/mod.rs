@@ -6,6 +6,7 @@ mod bench;
 mod eval;
 mod keys;
 mod model;
+mod quantise;
 mod serve;
 mod train;
 
@@ -23,6 +24,7 @@ pub(crate) use bench::{BenchArgs, BenchConfig, BenchTask};
 pub(crate) use eval::{EvalArgs, EvalConfig};
 pub(crate) use keys::KeysCommand;
 pub(crate) use model::ModelArgs;
+pub(crate) use quantise::{QuantiseArgs, QuantiseConfig};
 pub(crate) use serve::{ServeArgs, ServeConfig, ServeTask, unknown_variables};
 pub(crate) use train::{TrainArgs, TrainConfig};
 
@@ -87,6 +89,9 @@ pub(crate) enum Command {
     /// Train a model on labelled texts.
     #[command(after_help = train::AFTER_HELP)]
     Train(Box<TrainArgs>),
+    /// Let a model compute in int8 on the CPU, if it loses nothing by it.
+    #[command(alias = "quantize", after_help = quantise::AFTER_HELP)]
+    Quantise(Box<QuantiseArgs>),
     /// List, locate and verify models.
     #[command(subcommand)]
     Models(ModelsCommand),

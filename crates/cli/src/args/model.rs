@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use clap::{Args, ValueHint};
-use dateline_model::{DeviceSpec, RunOptions};
+use dateline_model::{DeviceSpec, Precision, RunOptions};
 
 use crate::failure::Failure;
 use crate::model::{HubRequest, Located, ModelChoice, Places, locate};
@@ -24,6 +24,10 @@ pub(crate) struct ModelArgs {
     /// Where to run: cpu, cuda, cuda:N or metal.
     #[arg(long, env = "DATELINE_DEVICE", default_value_t)]
     device: DeviceSpec,
+    /// How exactly to compute: int8, bf16 or f32 [default: int8 on the CPU if the model was found to lose nothing by it,
+    /// else f32].
+    #[arg(long, env = "DATELINE_PRECISION")]
+    precision: Option<Precision>,
     /// Threads on the CPU [default: one per core].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -47,6 +51,7 @@ impl ModelArgs {
             hub: HubRequest { revision: self.revision, offline: self.offline },
             run: RunOptions {
                 device: self.device,
+                precision: self.precision,
                 threads: self.threads,
                 max_batch_tokens: self.batch_tokens.map_or(defaults.max_batch_tokens, NonZeroUsize::get),
             },
@@ -96,9 +101,12 @@ mod tests {
     #[test]
     fn arguments_become_options() {
         let args = ["--model", "a/b", "--revision", "v1", "--offline", "--device", "cuda:1", "--threads", "3"];
+        let args = [&args[..], &["--precision", "bf16"]].concat();
         let choice = resolve(&args).unwrap();
         assert_eq!(choice.located, Located::Hub("a/b".into()));
         assert_eq!((choice.hub.revision.as_deref(), choice.hub.offline), (Some("v1"), true));
+        assert_eq!(choice.run.precision, Some(Precision::Bf16));
+        assert_eq!(resolve(&[]).unwrap().run.precision, None);
         assert_eq!((choice.run.device, choice.run.threads), (DeviceSpec::Cuda(1), NonZeroUsize::new(3)));
         assert_eq!(choice.run.max_batch_tokens, RunOptions::default().max_batch_tokens);
     }

@@ -131,6 +131,7 @@ impl TrainArgs {
                 PrecisionArg::F16 => Precision::F16,
                 PrecisionArg::F32 => Precision::F32,
             },
+            quantise: defaults.quantise,
             window_tokens: self.window_tokens.map(NonZeroUsize::get),
             stride_tokens: self.stride_tokens,
             save_every: self.save_every.map_or(defaults.save_every, NonZeroUsize::get),

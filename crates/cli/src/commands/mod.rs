@@ -6,6 +6,7 @@ mod eval;
 mod keys;
 mod manual;
 mod models;
+mod quantise;
 mod serve;
 mod train;
 
@@ -23,6 +24,7 @@ pub(crate) fn run(command: Command, started: Instant) -> Result<(), Failure> {
         Command::Eval(args) => eval::run(args.resolve()?),
         Command::Bench(args) => bench::run(args.resolve()?, started),
         Command::Train(args) => train::run(args.resolve()?),
+        Command::Quantise(args) => quantise::run(args.resolve()?),
         Command::Models(command) => models::run(command),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),

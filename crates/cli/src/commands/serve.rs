@@ -66,7 +66,7 @@ fn start_engine(config: &ServeConfig) -> Result<Engine, Failure> {
     let mut models = Vec::with_capacity(config.models.len());
     for model in &config.models {
         let load = |&device: &DeviceSpec| -> Result<Annotator, Failure> {
-            let run = RunOptions { device, threads: config.threads, max_batch_tokens };
+            let run = RunOptions { device, precision: config.precision, threads: config.threads, max_batch_tokens };
             ModelChoice { located: model.located.clone(), hub: model.hub.clone(), run }.load()
         };
         let replicas = config.devices.iter().map(load).collect::<Result<_, _>>()?;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dateline_train::{Evaluation, TrainError, TrainEvent, TrainObserver, TrainSummary, train};
+use dateline_train::{Evaluation, Quantisation, TrainError, TrainEvent, TrainObserver, TrainSummary, train};
 
 use crate::args::TrainConfig;
 use crate::failure::Failure;
@@ -77,6 +77,18 @@ impl Console {
         }
     }
 
+    fn quantised(&self, int8: &Quantisation) {
+        let (f1, changed) = (100.0 * int8.int8.f1, int8.changed_share());
+        if int8.kept {
+            self.say(format_args!(
+                "in int8: F1 {f1:.2}, {changed:.1} % of the held-out texts have other mentions; it is what the CPU takes"
+            ));
+        } else {
+            let reason = int8.reason();
+            self.say(format_args!("in int8: F1 {f1:.2}; {reason}: no int8.safetensors is written, the CPU takes f32"));
+        }
+    }
+
     fn evaluated(&mut self, Evaluation { seed, epoch, averaged, f1 }: Evaluation, best: bool) {
         if best {
             self.best = Some(f1);
@@ -118,6 +130,7 @@ impl TrainObserver for Console {
             TrainEvent::Calibrated { temperature } => {
                 self.say(format_args!("scores calibrated: temperature {temperature:.3}"))
             }
+            TrainEvent::Quantised(int8) => self.quantised(&int8),
         }
         // Between steps the trainer has a state to save; elsewhere, stopping would lose what was done since the last.
         let at_step = matches!(event, TrainEvent::Step { .. });

@@ -14,8 +14,17 @@ pub(super) fn files() -> Option<ModelFiles> {
         config: Cow::Borrowed(include_bytes!("../../../../models/dateline-en-small/config.json")),
         tokenizer: Cow::Borrowed(include_bytes!("../../../../models/dateline-en-small/tokenizer.json")),
         weights: Cow::Borrowed(include_bytes!("../../../../models/dateline-en-small/model.safetensors")),
+        int8: INT8.map(Cow::Borrowed),
     })
 }
+
+/// What the carried model needs in int8, if it loses nothing by it.
+#[cfg(embed_int8)]
+const INT8: Option<&[u8]> = Some(include_bytes!("../../../../models/dateline-en-small/int8.safetensors"));
+
+/// The carried model is to be run in f32.
+#[cfg(all(feature = "embed-model", not(embed_int8)))]
+const INT8: Option<&[u8]> = None;
 
 /// The carried model's list of hashes.
 #[cfg(feature = "embed-model")]

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use dateline_model::BALANCE_FILE;
 use sha2::{Digest, Sha256};
 
 use super::embedded;
@@ -65,9 +66,13 @@ pub(crate) fn verify_folder(folder: &Path) -> Result<Vec<Verified>, ManifestErro
 /// Checks the model inside the binary; `None` if there is none.
 pub(crate) fn verify_embedded() -> Option<Result<Vec<Verified>, ManifestError>> {
     let (list, files) = embedded::SHA256SUMS.zip(embedded::files())?;
-    let carried =
-        [("config.json", &files.config), ("tokenizer.json", &files.tokenizer), ("model.safetensors", &files.weights)];
-    let carried_bytes = |name: &str| carried.iter().find(|(file, _)| *file == name).map(|(_, bytes)| *bytes);
+    let carried_bytes = |name: &str| match name {
+        "config.json" => Some(&files.config),
+        "tokenizer.json" => Some(&files.tokenizer),
+        "model.safetensors" => Some(&files.weights),
+        BALANCE_FILE => files.int8.as_ref(),
+        _ => None,
+    };
     let results = verify(list, |file| {
         let bytes = carried_bytes(file).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         Ok(Sha256::digest(bytes).into())

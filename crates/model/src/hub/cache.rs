@@ -6,6 +6,7 @@
 //!   blobs/<etag>                        the bytes; <etag>.part while they arrive, <etag>.lock against a second writer
 //!   snapshots/<commit>/config.json      a link to a blob
 //!   refs/<revision>                     the commit that a branch or tag stood at when it was last fetched
+//!   .no_exist/<commit>/int8.safetensors an empty note that the commit has no such file
 //! ```
 //!
 //! A file enters `blobs` by a rename, after its length and (for large files, whose etag is their SHA-256) its digest
@@ -77,6 +78,22 @@ impl RepoCache {
         make_folder(parent)?;
         let new = beside(&path);
         fs::write(&new, commit).and_then(|()| fs::rename(&new, &path)).map_err(|error| trouble(&path, &error))
+    }
+
+    /// Whether the hub once said that a commit has no such file.
+    pub(super) fn is_absent(&self, commit: &str, file: &str) -> bool {
+        self.absence(commit, file).is_file()
+    }
+
+    /// Notes that a commit, which never changes, has no such file.
+    pub(super) fn set_absent(&self, commit: &str, file: &str) -> Result<(), HubError> {
+        let path = self.absence(commit, file);
+        make_folder(path.parent().expect("the note lies in its commit's folder"))?;
+        File::create(&path).map(drop).map_err(|error| trouble(&path, &error))
+    }
+
+    fn absence(&self, commit: &str, file: &str) -> PathBuf {
+        self.folder.join(".no_exist").join(commit).join(file)
     }
 
     /// Looks for a file of a snapshot and checks it against its name.
@@ -220,6 +237,16 @@ mod tests {
         assert_eq!(cache.look("c0", "model.safetensors").unwrap(), Cached::Damaged(blob.canonicalize().unwrap()));
         fs::remove_file(&blob).unwrap();
         assert_eq!(cache.look("c0", "model.safetensors").unwrap(), Cached::Missing);
+    }
+
+    #[test]
+    fn what_a_commit_lacks_is_remembered_for_that_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = RepoCache::new(folder.path(), "a/b");
+        assert!(!cache.is_absent("c0", "int8.safetensors"));
+        cache.set_absent("c0", "int8.safetensors").unwrap();
+        cache.set_absent("c0", "int8.safetensors").unwrap();
+        assert!(cache.is_absent("c0", "int8.safetensors") && !cache.is_absent("c1", "int8.safetensors"));
     }
 
     #[test]

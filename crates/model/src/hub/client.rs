@@ -36,6 +36,13 @@ pub(super) struct RepoInfo {
     pub(super) siblings: Vec<Sibling>,
 }
 
+impl RepoInfo {
+    /// Whether it holds a file of this path.
+    pub(super) fn has(&self, file: &str) -> bool {
+        self.siblings.iter().any(|sibling| sibling.rfilename == file)
+    }
+}
+
 /// A file of a model's revision.
 #[derive(Debug, Deserialize)]
 pub(super) struct Sibling {

@@ -308,6 +308,9 @@ pub(crate) struct Model {
     /// How many tokens it sees at once. Longer texts are read in overlapping windows of this size.
     #[schema(minimum = 1)]
     window_tokens: usize,
+    /// How exactly it computes: `int8`, `bf16` or `f32`.
+    #[schema(example = "int8")]
+    precision: String,
     /// What it marks.
     labels: Vec<String>,
 }

@@ -1,7 +1,7 @@
 //! A model of a few lines, behind a real engine.
 
-use dateline_engine::{Engine, EngineModel, EngineOptions, Model, ModelFailure, Piece};
-use dateline_model::PackedBatch;
+use dateline_engine::{Description, Engine, EngineModel, EngineOptions, Model, ModelFailure, Piece};
+use dateline_model::{PackedBatch, Precision};
 use dateline_text::{Label, Mention, Span};
 
 /// Marks every "Kyiv" as a place, half as sure of each. A text that says so fails or panics, in the encoder or while it
@@ -34,8 +34,8 @@ impl Model for Fake {
         &self.labels
     }
 
-    fn describe(&self) -> (&str, usize) {
-        ("Fake", 100)
+    fn describe(&self) -> Description<'_> {
+        Description { architecture: "Fake", window_tokens: 100, precision: Precision::F32 }
     }
 
     fn read(&self, text: &str) -> Result<String, ModelFailure> {

@@ -6,7 +6,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use dateline_model::DeviceSpec;
+use dateline_model::{DeviceSpec, Precision};
 use dateline_server::TlsFiles;
 
 use super::ServeSettings;
@@ -28,6 +28,8 @@ pub(crate) struct ServeConfig {
     pub(crate) models: Vec<ServedModel>,
     /// The devices, at least one, each once.
     pub(crate) devices: Vec<DeviceSpec>,
+    /// How exactly the models compute; `None` leaves it to each model and device.
+    pub(crate) precision: Option<Precision>,
     /// Threads of the model on the CPU; `None` is one per core.
     pub(crate) threads: Option<NonZeroUsize>,
     /// Threads that tokenise and decode; `None` leaves it to the engine.
@@ -89,6 +91,7 @@ impl ServeSettings {
             listen: set(self.listen),
             models: find_models(&set(self.model), &hub, places)?,
             devices: distinct_devices(set(self.device))?,
+            precision: self.precision,
             threads: self.threads,
             text_threads: self.text_threads,
             max_batch_tokens: self.max_batch_tokens,

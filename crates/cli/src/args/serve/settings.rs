@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueHint};
-use dateline_model::DeviceSpec;
+use dateline_model::{DeviceSpec, Precision};
 use serde::{Deserialize, Serialize};
 
-use super::values::{ModelSpec, Origin, Seconds, list};
+use super::values::{ModelSpec, Origin, Seconds, list, word};
 use crate::logging::LogFormat;
 
 /// The settings that one source has; `None` where it says nothing.
@@ -37,6 +37,11 @@ pub(crate) struct ServeSettings {
     #[arg(long, env = "DATELINE_DEVICE", value_name = "DEVICE", value_delimiter = ',', help_heading = MODEL)]
     #[serde(with = "list")]
     pub(super) device: Option<Vec<DeviceSpec>>,
+    /// How exactly to compute: int8, bf16 or f32 [default: int8 on the CPU for models that were found to lose nothing by
+    /// it, else f32].
+    #[arg(long, env = "DATELINE_PRECISION", help_heading = MODEL)]
+    #[serde(with = "word")]
+    pub(super) precision: Option<Precision>,
     /// Threads of the model on the CPU [default: one per core].
     #[arg(long, env = "DATELINE_THREADS", value_name = "N", help_heading = MODEL)]
     pub(super) threads: Option<NonZeroUsize>,
@@ -121,6 +126,7 @@ impl ServeSettings {
             revision,
             offline,
             device,
+            precision,
             threads,
             text_threads,
             max_batch_tokens,
@@ -149,6 +155,7 @@ impl ServeSettings {
             revision: revision.or(other.revision),
             offline: offline.or(other.offline),
             device: device.or(other.device),
+            precision: precision.or(other.precision),
             threads: threads.or(other.threads),
             text_threads: text_threads.or(other.text_threads),
             max_batch_tokens: max_batch_tokens.or(other.max_batch_tokens),

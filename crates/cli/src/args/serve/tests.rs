@@ -82,6 +82,7 @@ fn a_mistake_in_the_file_is_shown_with_its_line() {
         ("idle-timeout = \"long\"\n", &["line 1", "idle-timeout", "decimal seconds"]),
         ("idle-timeout = -1\n", &["line 1", "idle-timeout"]),
         ("device = [\"gpu\"]\n", &["line 1", "cuda:N"]),
+        ("precision = \"int4\"\n", &["line 1", "\"int8\", \"bf16\" or \"f32\""]),
         ("open = yes\n", &["line 1", "open = yes"]),
     ];
     for (text, says) in cases {
@@ -105,6 +106,7 @@ fn what_is_printed_gives_the_same_again() {
         "--model=a/b,fr=a/c",
         "--offline",
         "--device=cuda:0,cuda:1",
+        "--precision=int8",
         "--threads=3",
         "--text-threads=2",
         "--max-batch-tokens=9000",

@@ -3,6 +3,11 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use dateline_model::kernels::{Cpu, Isa, peak};
+use dateline_model::{ModelInfo, Precision};
+
+use crate::failure::Failure;
+
 /// An instruction set: its name, whether this machine has it, and whether it is the one in use.
 pub(super) type InstructionSet = (&'static str, bool, bool);
 
@@ -10,22 +15,20 @@ pub(super) type InstructionSet = (&'static str, bool, bool);
 /// one core does a second.
 pub(super) type PeakProbe = (&'static str, Box<dyn FnMut(Duration) -> f64>);
 
-/// The instruction sets that this build has kernels for; none where the products are a library's, which chooses for
-/// itself and does not tell.
-pub(super) fn sets() -> Vec<InstructionSet> {
-    Vec::new()
+/// The instruction sets that there are kernels for, the fastest first.
+pub(super) fn sets() -> Result<Vec<InstructionSet>, Failure> {
+    let chosen = Cpu::chosen().map_err(|error| Failure::Usage(error.to_string()))?.isa();
+    Ok(Isa::ALL.map(|isa| (isa.name(), isa.is_available(), isa == chosen)).into())
 }
 
-/// What measures the instruction set in use, if it is known.
-pub(super) fn peak_probe() -> Option<PeakProbe> {
-    None
+/// What measures the instruction set in use, where a model's products are int8 ones.
+pub(super) fn peak_probe(model: &ModelInfo) -> Option<PeakProbe> {
+    let cpu = Cpu::chosen().ok().filter(|_| model.precision == Precision::Int8)?;
+    Some((cpu.isa().name(), Box::new(move |time| peak::int8(cpu, time))))
 }
 
 /// Prints the list, the best set first as `sets` has it.
 pub(super) fn write_list(out: &mut dyn Write, sets: &[InstructionSet]) -> io::Result<()> {
-    if sets.is_empty() {
-        return writeln!(out, "This build has no kernels to choose from: the library below it takes what the CPU has.");
-    }
     let width = sets.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
     for (name, available, chosen) in sets {
         let says = match (available, chosen) {
@@ -54,11 +57,5 @@ mod tests {
         let lines: Vec<_> = list.lines().collect();
         assert_eq!(lines[..3], ["wide        not on this machine", "narrow-dot  in use", "plain       available"]);
         assert!(lines[4].contains("DATELINE_CPU=NAME"), "{list}");
-    }
-
-    /// Without kernels there is nothing that DATELINE_CPU could choose.
-    #[test]
-    fn a_build_without_kernels_says_so() {
-        assert!(!list(&[]).contains("DATELINE_CPU"));
     }
 }

@@ -31,7 +31,7 @@ const SHORT_WORDS: usize = 60;
 pub(super) fn run(task: BenchTask, started: Instant) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match task {
-        BenchTask::List => Ok(instructions::write_list(&mut out, &instructions::sets())?),
+        BenchTask::List => Ok(instructions::write_list(&mut out, &instructions::sets()?)?),
         BenchTask::Measure(config) => {
             let report = measure(&config, started)?;
             if config.json {
@@ -58,7 +58,7 @@ fn measure(config: &BenchConfig, started: Instant) -> Result<Report, Failure> {
     let texts = if made_up { stories::stories(STORIES) } else { work::texts_of(&config.sources)? };
     let corpus = Corpus::read(&annotator, texts)?;
     let bench = Bench { annotator: &annotator, options: &config.model.run, corpus: &corpus };
-    let mut settings = Settings::new(bench, &short, config.time, instructions::peak_probe())?;
+    let mut settings = Settings::new(bench, &short, config.time, instructions::peak_probe(annotator.info()))?;
     let mut turns = settings.all();
     let mut progress = Progress::over_steps((turns.len() * rounds::ROUNDS) as u64, ProgressMode::Auto);
     rounds::measure(&mut turns, config.time, &mut |step, name| progress.at(step as u64, name.to_owned()))?;

@@ -49,6 +49,8 @@ pub(super) struct Model {
     pub(super) architecture: String,
     pub(super) parameters: usize,
     pub(super) device: String,
+    /// Of the linear layers: int8, bf16 or f32.
+    pub(super) precision: String,
     /// Threads on the CPU.
     pub(super) threads: usize,
     /// In the encoder's linear layers.
@@ -168,6 +170,7 @@ impl Report {
             architecture: info.architecture.clone(),
             parameters: info.parameters,
             device: info.device.clone(),
+            precision: info.precision.to_string(),
             threads,
             multiply_adds_per_token: annotator.config().encoder.multiply_adds_per_token(),
         };

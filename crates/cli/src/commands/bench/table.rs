@@ -23,10 +23,11 @@ impl Report {
         let (model, texts, machine) = (&self.model, &self.texts, &self.machine);
         writeln!(
             f,
-            "model    {}, {} ({} parameters), on {} with {}",
+            "model    {}, {} ({} parameters), in {} on {} with {}",
             model.name,
             model.architecture,
             count(model.parameters),
+            model.precision,
             model.device,
             some(model.threads, "thread")
         )?;
@@ -138,6 +139,7 @@ mod tests {
                 architecture: "BertForTokenClassification".into(),
                 parameters: 22_600_000,
                 device: "cpu".into(),
+                precision: "int8".to_owned(),
                 threads: 1,
                 multiply_adds_per_token: 10_000_000,
             },
@@ -167,7 +169,7 @@ mod tests {
     fn a_report_is_a_table() {
         let table = report().to_string();
         let expected = "\
-model    m, BertForTokenClassification (22,600,000 parameters), on cpu with 1 thread
+model    m, BertForTokenClassification (22,600,000 parameters), in int8 on cpu with 1 thread
 machine  A CPU, 2 cores, linux; dateline 1.2.3
 texts    64 texts, made up: 14,000 words, 21,000 tokens
 
