@@ -7,7 +7,7 @@ use crate::{bare, tiny};
 fn help_and_version_need_no_model() {
     let version = bare().run(["--version"], "").ok();
     assert!(version.text().starts_with("dateline 0."), "{}", version.text());
-    for command in [&[][..], &["annotate"], &["serve"], &["eval"], &["train"], &["models"], &["keys"]] {
+    for command in [&[][..], &["annotate"], &["serve"], &["eval"], &["train"], &["models"], &["keys"], &["bench"]] {
         let help = bare().run([command, &["--help"]].concat(), "").ok();
         assert!(help.text().contains("Usage: dateline"), "{}", help.text());
         assert!(help.text().contains("dateline "), "{}", help.text());
@@ -37,7 +37,7 @@ fn completions_and_manual_pages_are_whole() {
 /// A mistake is told from a failure by its exit code, and nothing is written.
 #[test]
 fn mistakes_end_with_2_and_name_the_argument() {
-    let cases: [(&[&str], &str); 10] = [
+    let cases: [(&[&str], &str); 12] = [
         (&["annotate", "--offsets", "chars"], "codepoint"),
         (&["annotate", "--min-score", "80"], "between 0 and 1"),
         (&["annotate", "--device", "gpu"], "cuda:N"),
@@ -47,6 +47,8 @@ fn mistakes_end_with_2_and_name_the_argument() {
         (&["serve", "--listen", "127.0.0.1:0", "--precision", "bf16"], "the CPU computes in int8 or f32"),
         (&["annotate", "--revision", "main"], "--revision goes with a model on a hub"),
         (&["annotate", "-", "-"], "only once"),
+        (&["bench", "--seconds", "0"], "above 0"),
+        (&["bench", "gone.jsonl"], "gone.jsonl cannot be read"),
         (&["anotate"], "annotate"),
     ];
     for (args, says) in cases {

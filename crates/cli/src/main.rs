@@ -18,9 +18,11 @@ mod terminal;
 mod traces;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 fn main() -> ExitCode {
+    let started = Instant::now();
     let cli = args::Cli::of_this_process();
     cli.color.write_global();
-    failure::exit_code(commands::run(cli.command))
+    failure::exit_code(commands::run(cli.command, started))
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::isa::kernel;
 use crate::linear::at_least;
-use crate::math::{exp, fold};
+use crate::math::{exp2, fold};
 use crate::product::{self, FloatPanels, FloatRows, Output};
 use crate::simd::{LANES, Simd};
 use crate::{Cpu, Scratch};
@@ -83,7 +83,7 @@ unsafe fn generic<S: Simd>(window: Window<'_>, queries: Range<usize>, room: &mut
                 };
                 let output = Output { to: scores.as_mut_ptr(), stride: row };
                 let asking = FloatRows { rows, values: from, stride, scales: std::ptr::null() };
-                product::f32::<S>(asking, keys, None, output);
+                product::f32::<S>(asking, keys, (), output);
                 for (r, inverse) in inverses.iter_mut().enumerate().take(rows) {
                     *inverse = powers::<S>(scores[r * row..].as_mut_ptr(), tokens, scale);
                 }
@@ -92,7 +92,7 @@ unsafe fn generic<S: Simd>(window: Window<'_>, queries: Range<usize>, room: &mut
                 let at = (first - queries.start) * hidden + query;
                 let output = Output { to: out[at..].as_mut_ptr(), stride: hidden };
                 let rows = FloatRows { rows, values: scores.as_ptr(), stride: row, scales: inverses.as_ptr() };
-                product::f32::<S>(rows, values, None, output);
+                product::f32::<S>(rows, values, (), output);
             }
             first += rows;
         }
@@ -100,22 +100,24 @@ unsafe fn generic<S: Simd>(window: Window<'_>, queries: Range<usize>, room: &mut
 }
 
 /// Keys as panels of sixteen tokens: `[tokens / 16][width][16]`, padded with zeros.
+#[inline(always)]
 fn pack_keys(keys: &[f32], (tokens, stride): (usize, usize), width: usize, panels: &mut [f32]) {
     for (panel, first) in panels.chunks_exact_mut(width * LANES).zip((0..tokens).step_by(LANES)) {
         let there = (tokens - first).min(LANES);
-        if there < LANES {
-            panel.fill(0.0);
-        }
-        for lane in 0..there {
-            let key = &keys[(first + lane) * stride..][..width];
-            for (to, &value) in panel[lane..].iter_mut().step_by(LANES).zip(key) {
-                *to = value;
+        // The last key stands in for those that are not there: what comes of it is not read.
+        let key = |lane: usize| &keys[(first + lane.min(there - 1)) * stride..][..width];
+        let keys: [&[f32]; LANES] = std::array::from_fn(key);
+        for (i, column) in panel.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            for (to, key) in column.iter_mut().zip(keys) {
+                // SAFETY: there are `width` columns in a panel and values in a key.
+                *to = unsafe { *key.get_unchecked(i) };
             }
         }
     }
 }
 
 /// Values as panels of sixteen columns: `[width / 16][tokens][16]`, padded with zeros.
+#[inline(always)]
 fn pack_values(values: &[f32], (tokens, stride): (usize, usize), width: usize, panels: &mut [f32]) {
     for (panel, first) in panels.chunks_exact_mut(tokens * LANES).zip((0..width).step_by(LANES)) {
         let there = (width - first).min(LANES);
@@ -126,7 +128,7 @@ fn pack_values(values: &[f32], (tokens, stride): (usize, usize), width: usize, p
     }
 }
 
-/// Turns `n` scores into powers of e, in place, relative to the greatest; one over their sum. What is behind them up to
+/// Turns `n` scores into `e^(scale * (score - greatest score))`, in place; one over their sum. What is behind them up to
 /// the next whole vector becomes nonsense that nothing reads.
 #[inline(always)]
 unsafe fn powers<S: Simd>(row: *mut f32, n: usize, scale: f32) -> f32 {
@@ -140,22 +142,27 @@ unsafe fn powers<S: Simd>(row: *mut f32, n: usize, scale: f32) -> f32 {
             at += LANES;
         }
         let greatest = S::splat(fold(S::lanes(greatest), f32::max));
-        let scale = S::splat(scale);
-        let power = |x: S::F| exp::<S>(S::mul(S::sub(x, greatest), scale));
+        let scale = S::splat(scale * std::f32::consts::LOG2_E);
         let mut sums = S::splat(0.0);
         let mut at = 0;
         while at < whole {
-            let powers = power(S::load(row.add(at)));
+            let powers = power::<S>(S::load(row.add(at)), greatest, scale);
             S::store(row.add(at), powers);
             sums = S::add(sums, powers);
             at += LANES;
         }
         if whole < n {
-            S::store(row.add(whole), power(S::load(row.add(whole))));
+            S::store(row.add(whole), power::<S>(S::load(row.add(whole)), greatest, scale));
             sums = S::add(sums, S::load_first(row.add(whole), n - whole, 0.0));
         }
         1.0 / fold(S::lanes(sums), |a, b| a + b)
     }
+}
+
+#[inline(always)]
+unsafe fn power<S: Simd>(x: S::F, greatest: S::F, scale: S::F) -> S::F {
+    // SAFETY: the caller's.
+    unsafe { exp2::<S>(S::mul(S::sub(x, greatest), scale)) }
 }
 
 kernel! {

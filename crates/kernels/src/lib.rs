@@ -25,7 +25,7 @@ mod simd;
 mod tests;
 
 pub use isa::{Cpu, CpuError, Isa};
-pub use linear::Scratch;
+pub use linear::{FeedForward, Scratch};
 pub use matrix::{F32Matrix, Int8Matrix, Matrix};
 pub use rows::Norm;
 

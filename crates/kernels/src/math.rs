@@ -3,27 +3,22 @@
 use crate::Activation;
 use crate::simd::{LANES, Simd};
 
-/// `e` to the power of `x`, to 2 units in the last place; what is below -87 counts as -87, what is above 88 as 88.
+/// 2 to the power of `x`, to 2 units in the last place; what is below -126 counts as -126, what is above 127 as 127.
 ///
-/// Range reduction to `2^n * e^r` and the degree-5 polynomial of Cephes' `expf` (Moshier).
+/// The whole part goes into the exponent, the rest, within ±1/2, through the Taylor polynomial of degree 6.
 ///
 /// # Safety
 /// That of [`Simd`].
 #[inline(always)]
-pub(crate) unsafe fn exp<S: Simd>(x: S::F) -> S::F {
-    // ln 2 in two parts, so that n * ln 2 is subtracted without rounding.
-    const LN2_HIGH: f32 = 0.693_359_4;
-    const LN2_LOW: f32 = -2.121_944_4e-4;
-    const POLYNOMIAL: [f32; 6] = [1.987_569_2e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5e-1];
+pub(crate) unsafe fn exp2<S: Simd>(x: S::F) -> S::F {
+    // ln(2)^k / k!, k from 6 down to 0.
+    const POLYNOMIAL: [f32; 7] =
+        [1.540_353e-4, 1.333_355_8e-3, 9.618_129e-3, 5.550_411e-2, 2.402_265_1e-1, 6.931_472e-1, 1.0];
     // SAFETY: the caller's.
     unsafe {
-        let x = S::min(S::max(x, S::splat(-87.0)), S::splat(88.0));
-        let n = S::round(S::mul(x, S::splat(std::f32::consts::LOG2_E)));
-        let whole = S::float(n);
-        let r = S::fma(whole, S::splat(-LN2_HIGH), x);
-        let r = S::fma(whole, S::splat(-LN2_LOW), r);
-        let p = S::fma(horner::<S, 6>(POLYNOMIAL, r), S::mul(r, r), r);
-        S::mul(S::add(p, S::splat(1.0)), S::pow2(n))
+        let x = S::min(S::max(x, S::splat(-126.0)), S::splat(127.0));
+        let n = S::round(x);
+        S::mul(horner::<S, 7>(POLYNOMIAL, S::sub(x, S::float(n))), S::pow2(n))
     }
 }
 
@@ -82,8 +77,31 @@ pub(crate) unsafe fn activate<S: Simd>(x: S::F, activation: Activation) -> S::F 
                 let cube = S::mul(S::mul(x, x), x);
                 let inner = S::mul(S::fma(cube, S::splat(0.044_715), x), S::splat(2.0 * SQRT_2_OVER_PI));
                 // (1 + tanh(u)) / 2 = 1 / (1 + e^-2u)
-                let power = exp::<S>(S::sub(S::splat(0.0), inner));
+                let power = exp2::<S>(S::mul(inner, S::splat(-std::f32::consts::LOG2_E)));
                 S::div(x, S::add(power, S::splat(1.0)))
+            }
+        }
+    }
+}
+
+/// The non-linearity before quantising: a GELU of either kind to 1.2e-3, a tenth of the steps that follow; ReLU exactly.
+///
+/// `x * Φ(x)`, where Φ is 1/2 and an odd polynomial of degree 11 that reaches its ends at ±3.6: fitted by us to the
+/// least greatest error of the product, which is 5.8e-4 for the exact GELU.
+///
+/// # Safety
+/// That of [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn activate_roughly<S: Simd>(x: S::F, activation: Activation) -> S::F {
+    const END: f32 = 3.6;
+    const ODD: [f32; 6] = [-4.469_213e-7, 2.530_252e-5, -5.959_22e-4, 7.716_863e-3, -6.224_171e-2, 3.961_87e-1];
+    // SAFETY: the caller's.
+    unsafe {
+        match activation {
+            Activation::Relu => S::max(x, S::splat(0.0)),
+            Activation::Gelu | Activation::GeluTanh => {
+                let t = S::min(S::max(x, S::splat(-END)), S::splat(END));
+                S::mul(x, S::fma(t, horner::<S, 6>(ODD, S::mul(t, t)), S::splat(0.5)))
             }
         }
     }

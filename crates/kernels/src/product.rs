@@ -1,7 +1,10 @@
 //! Products of rows with packed matrices: tiles whose sums stay in registers, over all rows of a block for one or two
 //! panels of a matrix, so that a panel is read from the nearest cache.
 
+use std::ops::Range;
+
 use crate::Activation;
+use crate::math::activate;
 use crate::matrix::{F32Matrix, Int8Matrix};
 use crate::simd::{LANES, Simd};
 
@@ -64,12 +67,54 @@ trait Tiles<S: Simd>: Copy {
     unsafe fn tile<const R: usize, const V: usize>(&self, row: usize, panel: usize, output: Output);
 }
 
+/// What is done with results while they are in the nearest cache.
+pub(crate) trait Finish<S: Simd> {
+    /// Takes `columns` of all rows of `output`.
+    ///
+    /// # Safety
+    /// That of [`Simd`]; those results are there.
+    unsafe fn finish(&mut self, rows: usize, columns: Range<usize>, output: Output);
+}
+
+/// Nothing.
+impl<S: Simd> Finish<S> for () {
+    #[inline(always)]
+    unsafe fn finish(&mut self, _rows: usize, _columns: Range<usize>, _output: Output) {}
+}
+
+impl<S: Simd, T: Finish<S>> Finish<S> for &mut T {
+    #[inline(always)]
+    unsafe fn finish(&mut self, rows: usize, columns: Range<usize>, output: Output) {
+        // SAFETY: the caller's.
+        unsafe { (**self).finish(rows, columns, output) }
+    }
+}
+
+/// The non-linearity.
+impl<S: Simd> Finish<S> for Activation {
+    #[inline(always)]
+    unsafe fn finish(&mut self, rows: usize, columns: Range<usize>, output: Output) {
+        for row in 0..rows {
+            let mut column = columns.start;
+            while column < columns.end {
+                let n = (columns.end - column).min(LANES);
+                // SAFETY: the caller's.
+                unsafe {
+                    let at = output.to.add(row * output.stride + column);
+                    put::<S>(at, n, activate::<S>(get::<S>(at, n, 0.0), *self));
+                }
+                column += n;
+            }
+        }
+    }
+}
+
 /// All rows of one group of panels after the other.
 #[inline(always)]
 unsafe fn run<S: Simd, T: Tiles<S>>(
     product: T,
     (rows_of_tile, panels_of_tile): (usize, usize),
-    activation: Option<Activation>,
+    mut finish: impl Finish<S>,
     output: Output,
 ) {
     let (rows, outputs) = product.size();
@@ -86,11 +131,9 @@ unsafe fn run<S: Simd, T: Tiles<S>>(
                 1
             }
         };
-        if let Some(activation) = activation {
-            let columns = panel * LANES..outputs.min((panel + taken) * LANES);
-            // SAFETY: these results have just been written.
-            unsafe { activate::<S>(rows, columns, activation, output) };
-        }
+        let columns = panel * LANES..outputs.min((panel + taken) * LANES);
+        // SAFETY: these results have just been written.
+        unsafe { finish.finish(rows, columns, output) };
         panel += taken;
     }
 }
@@ -118,29 +161,16 @@ unsafe fn down_the_rows<S: Simd, T: Tiles<S>, const V: usize>(
     tiles!(12 6 4 2 1);
 }
 
-/// Applies the non-linearity to what is still in the nearest cache.
+/// The first `n` values, at most sixteen, and `rest` in the other lanes.
 #[inline(always)]
-unsafe fn activate<S: Simd>(rows: usize, columns: std::ops::Range<usize>, activation: Activation, output: Output) {
-    for row in 0..rows {
-        let mut column = columns.start;
-        while column < columns.end {
-            let n = (columns.end - column).min(LANES);
-            // SAFETY: the caller's: the results are there.
-            unsafe {
-                let at = output.to.add(row * output.stride + column);
-                if n == LANES {
-                    S::store(at, crate::math::activate::<S>(S::load(at), activation));
-                } else {
-                    S::store_first(at, n, crate::math::activate::<S>(S::load_first(at, n, 0.0), activation));
-                }
-            }
-            column += n;
-        }
-    }
+pub(crate) unsafe fn get<S: Simd>(from: *const f32, n: usize, rest: f32) -> S::F {
+    // SAFETY: the caller's.
+    unsafe { if n >= LANES { S::load(from) } else { S::load_first(from, n, rest) } }
 }
 
+/// Stores the first `valid` lanes, at most sixteen.
 #[inline(always)]
-unsafe fn put<S: Simd>(to: *mut f32, valid: usize, x: S::F) {
+pub(crate) unsafe fn put<S: Simd>(to: *mut f32, valid: usize, x: S::F) {
     // SAFETY: the caller's.
     unsafe {
         if valid >= LANES {
@@ -251,32 +281,22 @@ impl<S: Simd> Tiles<S> for F32Product {
     }
 }
 
-/// `rows * matrix + bias`, activated.
+/// `rows * matrix + bias`, finished.
 ///
 /// # Safety
 /// That of [`Simd`]; the rows are as wide as the matrix is deep, and `output` has room for its outputs in each row.
 #[inline(always)]
-pub(crate) unsafe fn int8<S: Simd>(
-    rows: QuantisedRows,
-    matrix: &Int8Matrix,
-    activation: Option<Activation>,
-    output: Output,
-) {
+pub(crate) unsafe fn int8<S: Simd>(rows: QuantisedRows, matrix: &Int8Matrix, finish: impl Finish<S>, output: Output) {
     // SAFETY: the caller's.
-    unsafe { run::<S, _>(Int8Product { rows, matrix }, S::INT8_TILE, activation, output) }
+    unsafe { run::<S, _>(Int8Product { rows, matrix }, S::INT8_TILE, finish, output) }
 }
 
-/// `rows * panels` times the rows' scale, plus the bias, activated.
+/// `rows * panels` times the rows' scale, plus the bias, finished.
 ///
 /// # Safety
 /// As [`int8`].
 #[inline(always)]
-pub(crate) unsafe fn f32<S: Simd>(
-    rows: FloatRows,
-    panels: FloatPanels,
-    activation: Option<Activation>,
-    output: Output,
-) {
+pub(crate) unsafe fn f32<S: Simd>(rows: FloatRows, panels: FloatPanels, finish: impl Finish<S>, output: Output) {
     // SAFETY: the caller's.
-    unsafe { run::<S, _>(F32Product { rows, panels }, S::F32_TILE, activation, output) }
+    unsafe { run::<S, _>(F32Product { rows, panels }, S::F32_TILE, finish, output) }
 }

@@ -102,17 +102,21 @@ unsafe fn normalise_row<S: Simd>(row: &mut [f32], norm: &Norm) {
         }
         let variance = fold(S::lanes(squares), |a, b| a + b) / width;
         let inverse = S::splat(1.0 / (variance + norm.eps).sqrt());
-        let scaled = |x: S::F, weight: S::F, bias: S::F| S::fma(S::mul(S::sub(x, mean_of_all), inverse), weight, bias);
         let (weight, bias) = (norm.weight.as_ptr(), norm.bias.as_ptr());
         let mut at = 0;
         while at < whole {
             let to = from.add(at);
-            S::store(to, scaled(S::load(to), S::load(weight.add(at)), S::load(bias.add(at))));
+            let scaled = S::mul(S::sub(S::load(to), mean_of_all), inverse);
+            S::store(to, S::fma(scaled, S::load(weight.add(at)), S::load(bias.add(at))));
             at += LANES;
         }
-        let left = n - whole;
-        let first = |from: *const f32| S::load_first(from.add(whole), left, 0.0);
-        S::store_first(from.add(whole), left, scaled(first(from), first(weight), first(bias)));
+        if whole < n {
+            let left = n - whole;
+            let scaled = S::mul(S::sub(S::load_first(from.add(whole), left, 0.0), mean_of_all), inverse);
+            let weight = S::load_first(weight.add(whole), left, 0.0);
+            let bias = S::load_first(bias.add(whole), left, 0.0);
+            S::store_first(from.add(whole), left, S::fma(scaled, weight, bias));
+        }
     }
 }
 

@@ -68,7 +68,7 @@ pub(crate) unsafe trait Simd: Copy + 'static {
     unsafe fn float(x: Self::I) -> Self::F;
     /// 2 to the power of each lane, which is in -126..=127.
     unsafe fn pow2(n: Self::I) -> Self::F;
-    /// The low byte of each lane, to 16 bytes.
+    /// Each lane, which is in 0..=255 or the least i32 (that is 0 then), to 16 bytes.
     unsafe fn store_bytes(to: *mut u8, x: Self::I);
 
     unsafe fn zero() -> Self::I;

@@ -3,7 +3,10 @@
 
 use proptest::prelude::*;
 
-use crate::{Activation, Cpu, F32Matrix, Int8Matrix, Isa, Matrix, Norm, Scratch};
+use crate::isa::kernel;
+use crate::math;
+use crate::simd::{LANES, Simd};
+use crate::{Activation, Cpu, F32Matrix, FeedForward, Int8Matrix, Isa, Matrix, Norm, Scratch};
 
 /// Numbers as activations and weights have them, with the awkward ones among them.
 fn numbers(len: usize) -> impl Strategy<Value = Vec<f32>> {
@@ -174,7 +177,7 @@ proptest! {
             let (up, down) = (pack(int8, &w1, &b1, narrow), pack(int8, &w2, &b2, wide));
             let run = |cpu: Cpu| {
                 let mut out = vec![f32::NAN; x.len()];
-                cpu.feed_forward(&x, (&up, activation, &down), &mut Scratch::default(), &mut out);
+                cpu.feed_forward(&x, FeedForward { up: &up, activation, down: &down }, &mut Scratch::default(), &mut out);
                 out
             };
             let expected = run(scalar());
@@ -287,6 +290,42 @@ fn attended(qkv: &[f32], heads: usize, hidden: usize) -> Vec<f64> {
     out
 }
 
+#[inline(always)]
+unsafe fn generic_powers<S: Simd>(x: &[f32], powers: &mut [f32]) {
+    for (x, power) in x.as_chunks::<LANES>().0.iter().zip(powers.as_chunks_mut::<LANES>().0) {
+        // SAFETY: the caller's; chunks are sixteen long.
+        unsafe { S::store(power.as_mut_ptr(), math::exp2::<S>(S::load(x.as_ptr()))) };
+    }
+}
+
+kernel! {
+    fn powers_of_two(x: &[f32], powers: &mut [f32]) = generic_powers
+}
+
+#[test]
+fn powers_of_two_hold_their_bound() {
+    let x: Vec<f32> = (-126 * 512..127 * 512).map(|i| i as f32 / 512.0 + 1e-4).collect();
+    let run = |cpu: Cpu| {
+        let mut powers = vec![0.0; x.len()];
+        powers_of_two(cpu, &x, &mut powers);
+        powers
+    };
+    let expected = run(scalar());
+    for (&x, &power) in x.iter().zip(&expected) {
+        let right = f64::from(x).exp2();
+        assert!((f64::from(power) / right - 1.0).abs() <= 2.4e-7, "2^{x} is {power}, not {right}");
+    }
+    for cpu in Cpu::all() {
+        assert_same(cpu, "powers of two", &run(cpu), &expected);
+    }
+    let (edges, mut powers) = ([f32::MIN, -1e9, -126.0, -0.0, 0.0, 1.0, 127.0, 1e9].repeat(2), vec![0.0; 16]);
+    for cpu in Cpu::all() {
+        powers_of_two(cpu, &edges, &mut powers);
+        let least = f32::MIN_POSITIVE;
+        assert_same(cpu, "edges", &powers[..7], &[least, least, least, 1.0, 1.0, 2.0, 127.0_f32.exp2()]);
+    }
+}
+
 #[test]
 fn the_largest_products_do_not_saturate() {
     // Rows of the greatest activation but for one of the least, and weights all at their ends.
@@ -316,13 +355,36 @@ fn rows_of_one_value_are_exact() {
 }
 
 #[test]
+fn rough_activations_hold_their_bounds() {
+    // One input, one output, weight 1: what comes out is the activation.
+    let up = Matrix::F32(F32Matrix::pack(&[1.0], &[0.0], 1));
+    let down = Matrix::Int8(Int8Matrix::quantise(&[1.0], &[0.0], 1, None));
+    let x: Vec<f32> = (-60_000..60_000).map(|i| i as f32 / 6_000.0).collect();
+    for (activation, bound) in [(Activation::Gelu, 6e-4), (Activation::GeluTanh, 1.2e-3), (Activation::Relu, 1e-6)] {
+        let mut out = vec![0.0; x.len()];
+        let block = FeedForward { up: &up, activation, down: &down };
+        Cpu::best().feed_forward(&x, block, &mut Scratch::default(), &mut out);
+        for (&x, &y) in x.iter().zip(&out) {
+            // A row of one value is its own offset: exact but for the weight's rounding.
+            let error = (f64::from(y) - activated(f64::from(x), activation)).abs();
+            assert!(error <= bound + 1e-6 * f64::from(x.abs()), "{activation:?}({x}) is {y}, off by {error:e}");
+        }
+    }
+}
+
+#[test]
 fn activations_hold_their_bounds() {
     // One input, one output, weight 1: what comes out is the activation.
     let one = Matrix::F32(F32Matrix::pack(&[1.0], &[0.0], 1));
     let x: Vec<f32> = (-60_000..60_000).map(|i| i as f32 / 6_000.0).collect();
     for activation in [Activation::Gelu, Activation::GeluTanh, Activation::Relu] {
         let mut out = vec![0.0; x.len()];
-        Cpu::best().feed_forward(&x, (&one, activation, &one), &mut Scratch::default(), &mut out);
+        Cpu::best().feed_forward(
+            &x,
+            FeedForward { up: &one, activation, down: &one },
+            &mut Scratch::default(),
+            &mut out,
+        );
         for (&x, &y) in x.iter().zip(&out) {
             let error = (f64::from(y) - activated(f64::from(x), activation)).abs();
             assert!(error <= 1e-6 * f64::from(x.abs()).max(1.0), "{activation:?}({x}) is {y}, off by {error:e}");

@@ -129,6 +129,12 @@ impl Annotator {
         &self.info
     }
 
+    /// The model's configuration.
+    #[must_use]
+    pub const fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
     /// The mentions of `text`, ascending and apart. A text without words has none.
     ///
     /// # Errors

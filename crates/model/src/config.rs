@@ -101,6 +101,14 @@ impl EncoderConfig {
     pub const fn max_tokens(&self) -> usize {
         self.position_rows - self.position_offset
     }
+
+    /// Multiply-adds that a token costs in the linear layers of the encoder: four of the attention and two of the
+    /// feed-forward block in each layer. Attention between tokens, which depends on the window, and the head, which is
+    /// next to nothing, are left out.
+    #[must_use]
+    pub const fn multiply_adds_per_token(&self) -> usize {
+        self.layers * (4 * self.hidden_size * self.hidden_size + 2 * self.hidden_size * self.intermediate_size)
+    }
 }
 
 /// Dateline's own settings: the `dateline` object in `config.json`. Other programs ignore it; models without it run
@@ -319,6 +327,7 @@ mod tests {
         assert_eq!((config.encoder.max_tokens(), config.window_tokens(), config.stride_tokens()), (64, 64, 16));
         assert!(config.dateline.casing_token_types);
         assert_eq!(config.encoder.activation, Activation::Gelu);
+        assert_eq!(config.encoder.multiply_adds_per_token(), 2 * (4 * 32 * 32 + 2 * 32 * 64));
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod share;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use dateline_kernels::{Cpu, F32Matrix, Matrix, Norm, Scratch};
+use dateline_kernels::{Cpu, F32Matrix, FeedForward, Matrix, Norm, Scratch};
 
 pub use balance::{Balance, FILE as BALANCE_FILE};
 use layer::{Layer, Source};
@@ -133,7 +133,7 @@ impl CpuEncoder {
         room.y.resize((end - first) * hidden, 0.0);
         room.context.resize((end - first) * hidden, 0.0);
         room.qkv.resize((end - first) * 3 * hidden, 0.0);
-        self.embed(batch, first..end, &mut room.x)?;
+        self.embed(batch, first..end, &mut room.x, &mut room.y)?;
         for layer in &self.layers {
             self.layer(layer, bounds, &mut room, steps);
         }
@@ -143,15 +143,22 @@ impl CpuEncoder {
         Ok(())
     }
 
-    /// The vectors of the tokens before the first layer.
-    fn embed(&self, batch: &PackedBatch, tokens: Range<usize>, x: &mut [f32]) -> Result<(), ModelError> {
+    /// The vectors of the tokens before the first layer. `spare` has room for at least one of them.
+    fn embed(
+        &self,
+        batch: &PackedBatch,
+        tokens: Range<usize>,
+        x: &mut [f32],
+        spare: &mut [f32],
+    ) -> Result<(), ModelError> {
         x.fill(0.0);
+        let spare = &mut spare[..self.config.hidden_size];
         for (row, token) in x.chunks_exact_mut(self.config.hidden_size).zip(tokens) {
             let (word, kind) = (batch.token_ids[token] as usize, batch.type_ids[token] as usize);
             let position = batch.position_ids[token] as usize + self.config.position_offset;
-            let known = self.tables.words.add_row(word, row)
-                && self.tables.positions.add_row(position, row)
-                && self.tables.types.as_ref().is_none_or(|types| types.add_row(kind, row));
+            let known = self.tables.words.add_row(word, spare, row)
+                && self.tables.positions.add_row(position, spare, row)
+                && self.tables.types.as_ref().is_none_or(|types| types.add_row(kind, spare, row));
             if !known {
                 return Err(ModelError::Batch { word, position, kind });
             }
@@ -184,7 +191,7 @@ impl CpuEncoder {
         steps.each(scratch, blocks, |((x, y), context), scratch| {
             cpu.linear(context, &layer.attention_output, scratch, y);
             cpu.add_layer_norm(x, y, &layer.attention_norm);
-            let block = (&layer.up, self.config.activation.into(), &layer.down);
+            let block = FeedForward { up: &layer.up, activation: self.config.activation.into(), down: &layer.down };
             cpu.feed_forward(x, block, scratch, y);
             cpu.add_layer_norm(x, y, &layer.output_norm);
         });

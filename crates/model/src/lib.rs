@@ -34,6 +34,7 @@ pub use batch::PackedBatch;
 pub use casing::{CLASSES as CASING_CLASSES, casing_class};
 pub use config::{DatelineConfig, EncoderConfig, ModelConfig};
 pub use cpu::{BALANCE_FILE, Balance};
+pub use dateline_kernels as kernels;
 pub use device::DeviceSpec;
 pub use encoder::{Encoder, Ops, Weights};
 pub use error::ModelError;

@@ -2,6 +2,7 @@
 //! names the tensor, not a crash or quiet nonsense.
 
 use candle_core::{DType, Device, Tensor};
+use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 
@@ -76,17 +77,19 @@ enum TableValues {
 }
 
 impl Table {
-    /// Adds the row of that index to `sum`; if there is no such row, nothing is added and the answer is false.
-    pub(crate) fn add_row(&self, index: usize, sum: &mut [f32]) -> bool {
-        fn add<T: Copy>(row: Option<&[T]>, sum: &mut [f32], float: impl Fn(T) -> f32) -> bool {
-            row.inspect(|row| sum.iter_mut().zip(*row).for_each(|(sum, &x)| *sum += float(x))).is_some()
-        }
+    /// Adds the row of that index to `sum`, by way of `row`, which is as long; if there is no such row, nothing is added
+    /// and the answer is false.
+    pub(crate) fn add_row(&self, index: usize, row: &mut [f32], sum: &mut [f32]) -> bool {
         let range = index * self.width..(index + 1) * self.width;
-        match &self.values {
-            TableValues::F32(values) => add(values.get(range), sum, |x| x),
-            TableValues::F16(values) => add(values.get(range), sum, f16::to_f32),
-            TableValues::Bf16(values) => add(values.get(range), sum, bf16::to_f32),
+        let there = match &self.values {
+            TableValues::F32(values) => values.get(range).map(|values| row.copy_from_slice(values)),
+            TableValues::F16(values) => values.get(range).map(|values| values.convert_to_f32_slice(row)),
+            TableValues::Bf16(values) => values.get(range).map(|values| values.convert_to_f32_slice(row)),
+        };
+        if there.is_some() {
+            sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
         }
+        there.is_some()
     }
 }
 

@@ -2,6 +2,7 @@
 //! its own, checked once, before any work begins.
 
 mod annotate;
+mod bench;
 mod eval;
 mod keys;
 mod model;
@@ -19,6 +20,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 use crate::terminal::Color;
 
 pub(crate) use annotate::{AnnotateArgs, AnnotateConfig};
+pub(crate) use bench::{BenchArgs, BenchConfig, BenchTask};
 pub(crate) use eval::{EvalArgs, EvalConfig};
 pub(crate) use keys::KeysCommand;
 pub(crate) use model::ModelArgs;
@@ -81,6 +83,9 @@ pub(crate) enum Command {
     /// Measure a model on labelled texts: precision, recall, F1 and calibration.
     #[command(after_help = eval::AFTER_HELP)]
     Eval(Box<EvalArgs>),
+    /// Measure how fast a model is on this machine, how much memory it takes and how soon it answers.
+    #[command(after_help = bench::AFTER_HELP)]
+    Bench(Box<BenchArgs>),
     /// Train a model on labelled texts.
     #[command(after_help = train::AFTER_HELP)]
     Train(Box<TrainArgs>),

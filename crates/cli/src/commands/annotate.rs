@@ -9,12 +9,12 @@ use std::ops::ControlFlow;
 use std::panic;
 use std::thread;
 
-use dateline_model::{Annotator, ModelError};
+use dateline_model::{Annotator, ModelError, RunOptions};
 use dateline_text::{Label, Mention, MentionFilter};
 
 use crate::args::AnnotateConfig;
 use crate::failure::{Failure, with_causes};
-use crate::input::{self, Item, Record, Source};
+use crate::input::{self, Item, Record, Sink, Source};
 use crate::output::{self, Output};
 use crate::progress::Progress;
 use crate::{queue, terminal};
@@ -35,31 +35,12 @@ pub(super) fn run(config: AnnotateConfig) -> Result<(), Failure> {
     }
     let colors = terminal::stdout_has_colors();
     let sink = terminal::styled_stdout();
-    let mut run = Run {
-        annotator,
-        filter: config.filter,
-        output: output::to(sink, config.format, config.output, colors, &labels),
-        progress: Progress::over_bytes(input::total_bytes(&config.sources), config.progress),
-        documents: 0,
-        failed: 0,
-    };
-
-    let read_ahead = config.model.run.max_batch_tokens.saturating_mul(READ_AHEAD_PER_TOKEN);
-    let (sender, receiver) = queue::bounded(read_ahead);
-    // Not a scoped thread: when the output is closed this command ends, though the reader may wait for input for ever.
+    let output = output::to(sink, config.format, config.output, colors, &labels);
+    let progress = Progress::over_bytes(input::total_bytes(&config.sources), config.progress);
+    let read_ahead = read_ahead(&config.model.run);
+    let mut run = Run::new(&annotator, config.filter, output, progress);
     let (sources, format) = (config.sources, config.input);
-    let reader = thread::spawn(move || {
-        let _ = input::read(&sources, format, &mut |item: Item| {
-            let weight = item.bytes + DOCUMENT_WEIGHT;
-            sender.send(item, weight).map_or(ControlFlow::Break(()), ControlFlow::Continue)
-        });
-    });
-    while let Some(chunk) = receiver.take() {
-        run.chunk(&chunk)?;
-    }
-    if let Err(cause) = reader.join() {
-        panic::resume_unwind(cause);
-    }
+    run.all(read_ahead, move |sink| input::read(&sources, format, sink))?;
     match run.failed {
         0 => Ok(()),
         failed => Err(Failure::Documents { failed, all: run.documents }),
@@ -75,20 +56,60 @@ fn check_labels(filter: &MentionFilter, known: &[Label]) -> Result<(), Failure> 
     })
 }
 
-struct Run {
-    annotator: Annotator,
-    filter: MentionFilter,
-    output: Box<dyn Output>,
-    progress: Progress,
-    documents: usize,
-    failed: usize,
+/// How many bytes of documents are read ahead of a model that runs so.
+pub(super) const fn read_ahead(options: &RunOptions) -> usize {
+    options.max_batch_tokens.saturating_mul(READ_AHEAD_PER_TOKEN)
 }
 
-impl Run {
+/// Documents on their way through a model.
+pub(super) struct Run<'r> {
+    annotator: &'r Annotator,
+    filter: MentionFilter,
+    output: Box<dyn Output + 'r>,
+    progress: Progress,
+    documents: usize,
+    /// How many of them failed so far; each was named on standard error.
+    pub(super) failed: usize,
+}
+
+impl<'r> Run<'r> {
+    /// Nothing is done yet.
+    pub(super) fn new(
+        annotator: &'r Annotator,
+        filter: MentionFilter,
+        output: Box<dyn Output + 'r>,
+        progress: Progress,
+    ) -> Self {
+        Self { annotator, filter, output, progress, documents: 0, failed: 0 }
+    }
+
+    /// Annotates and writes all documents that `read` reads, about `read_ahead` bytes of them ahead of the model.
+    pub(super) fn all(
+        &mut self,
+        read_ahead: usize,
+        read: impl FnOnce(Sink<'_>) -> ControlFlow<()> + Send + 'static,
+    ) -> io::Result<()> {
+        let (sender, receiver) = queue::bounded(read_ahead);
+        // Not a scoped thread: when the output is closed this ends, though the reader may wait for input for ever.
+        let reader = thread::spawn(move || {
+            let _ = read(&mut |item: Item| {
+                let weight = item.bytes + DOCUMENT_WEIGHT;
+                sender.send(item, weight).map_or(ControlFlow::Break(()), ControlFlow::Continue)
+            });
+        });
+        while let Some(chunk) = receiver.take() {
+            self.chunk(&chunk)?;
+        }
+        if let Err(cause) = reader.join() {
+            panic::resume_unwind(cause);
+        }
+        Ok(())
+    }
+
     fn chunk(&mut self, items: &[Item]) -> io::Result<()> {
         let records = items.iter().filter_map(|item| item.content.as_ref().ok());
         let texts: Vec<&str> = records.map(Record::text).collect();
-        let mut results = annotate(&self.annotator, &texts).into_iter();
+        let mut results = annotate(self.annotator, &texts).into_iter();
         for item in items {
             match &item.content {
                 Ok(record) => match results.next().expect("a result for each text") {

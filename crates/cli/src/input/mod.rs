@@ -151,6 +151,11 @@ pub(crate) fn read(sources: &[Source], format: InputFormat, sink: Sink<'_>) -> C
     })
 }
 
+/// Reads one document per line of `lines` into `sink`, until the sink has enough: as a file of that content would be.
+pub(crate) fn read_lines(lines: &[u8], sink: Sink<'_>) -> ControlFlow<()> {
+    read_open(lines, None, InputFormat::Jsonl, sink)
+}
+
 fn read_stdin(format: InputFormat, sink: Sink<'_>) -> ControlFlow<()> {
     let mut stdin = io::stdin().lock();
     let format = match format {

@@ -43,13 +43,13 @@ pub(crate) trait Output {
 }
 
 /// The output of `format` onto `sink`, which shows colours if `colors` says so. `labels` are those of the model.
-pub(crate) fn to<W: Write + 'static>(
+pub(crate) fn to<'w, W: Write + 'w>(
     sink: W,
     format: OutputFormat,
     options: OutputOptions,
     colors: bool,
     labels: &[Label],
-) -> Box<dyn Output> {
+) -> Box<dyn Output + 'w> {
     let sink = io::BufWriter::with_capacity(1 << 16, sink);
     match format {
         OutputFormat::Jsonl => Box::new(JsonLines::new(sink, options)),

@@ -44,7 +44,7 @@ impl CpuEncoder {
             room.y.resize(tokens * hidden, 0.0);
             room.context.resize(tokens * hidden, 0.0);
             room.qkv.resize(tokens * 3 * hidden, 0.0);
-            self.embed(batch, window, &mut room.x)?;
+            self.embed(batch, window, &mut room.x, &mut room.y)?;
             let mut inner = vec![0.0; tokens * wide];
             for (index, layer) in self.layers.iter().enumerate() {
                 let Room { x, qkv, y, context, scratch } = &mut room;

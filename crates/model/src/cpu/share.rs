@@ -11,7 +11,10 @@ use crate::{ModelError, PackedBatch};
 
 /// Rows that go through a step together: few enough that what lies between two linear layers stays in the second-level
 /// cache, enough to read the weights rarely.
-const ROWS_PER_BLOCK: usize = 48;
+const ROWS_PER_BLOCK: usize = 24;
+
+/// Blocks are multiples of so many rows, the height of the kernels' tiles.
+const ROWS_PER_TILE: usize = 4;
 
 /// Tokens of a chunk: at least so many, so that weights are read for many rows, and rarely more, so that threads finish
 /// together and a chunk's activations stay in the cache.
@@ -51,12 +54,10 @@ impl<'p> Steps<'p> {
 
     /// Into how many rows each step is cut.
     pub(super) fn rows_per_block(self, rows: usize) -> usize {
-        if !self.shared {
-            return ROWS_PER_BLOCK;
-        }
-        let threads = rayon::current_num_threads();
+        let threads = if self.shared { rayon::current_num_threads() } else { 1 };
         let blocks = threads * rows.div_ceil(threads * ROWS_PER_BLOCK).max(1);
-        rows.div_ceil(blocks).max(1)
+        // Even blocks, of whole tiles.
+        rows.div_ceil(blocks).next_multiple_of(ROWS_PER_TILE).max(1)
     }
 
     /// Does `work` for each block.

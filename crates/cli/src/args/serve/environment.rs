@@ -10,7 +10,7 @@ use crate::args::Cli;
 
 const PREFIX: &str = "DATELINE_";
 /// Variables that no argument names.
-const OTHERS: [&str; 1] = ["DATELINE_MODELS"];
+const OTHERS: [&str; 2] = ["DATELINE_MODELS", "DATELINE_CPU"];
 
 /// A warning for each of the variables `names` that starts as the command's own do and is none of them.
 pub(crate) fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<String> {
