@@ -5,7 +5,7 @@ LISTEN ?= 127.0.0.1:8080
 # Of the whole workspace, not of one package: so that cargo builds what both have in common once.
 ALL_FEATURES = --features dateline-cli/fault-injection,dateline-cli/otlp
 
-.PHONY: run test test-features clients contract lint lint-deploy fmt bench load soak hostile stream openapi train install
+.PHONY: run test test-features clients contract emulated lint lint-deploy fmt bench load soak hostile stream openapi train install
 
 run: ## build and serve the web page and the API with the default model
 	$(CARGO) run --release --bin dateline -- serve --listen $(LISTEN)
@@ -19,6 +19,9 @@ test-features: ## what only some builds can do: send traces, and panic when told
 clients: ## Hugging Face's Python and Node clients against a service with keys (needs Python and Node)
 	$(if $(DATELINE),,$(CARGO) build --release --bin dateline)
 	tests/clients/run.sh
+
+emulated: ## the kernels' tests on processors that this machine need not have (needs Bochs and QEMU: tests/emulated/)
+	tests/emulated/run.sh
 
 lint: ## formatting, clippy with warnings as errors, docs, licences
 	$(CARGO) fmt --all --check
