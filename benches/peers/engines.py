@@ -79,6 +79,8 @@ class OpenVino(Engine):
     """One compiled model with a stream for each encoder, which is how OpenVINO shares out cores."""
 
     file = "openvino-f32.xml"
+    # Without it a processor that has bfloat16 would compute with that.
+    hints = {"INFERENCE_PRECISION_HINT": "f32"}
     per_shape = True
 
     def version(self):
@@ -89,7 +91,7 @@ class OpenVino(Engine):
     def encoders(self, count, threads):
         import openvino
 
-        settings = {"NUM_STREAMS": count, "INFERENCE_NUM_THREADS": count * threads, "INFERENCE_PRECISION_HINT": "f32"}
+        settings = {"NUM_STREAMS": count, "INFERENCE_NUM_THREADS": count * threads, **self.hints}
         core = openvino.Core()
         model = core.compile_model(core.read_model(self.folder / self.file), "CPU", settings)
 
@@ -107,6 +109,7 @@ class OpenVino(Engine):
 
 class OpenVinoInt8(OpenVino):
     file = "openvino-int8.xml"
+    hints = {}
 
 
 class CTranslate2Int8(Engine):
