@@ -24,6 +24,7 @@ def read_windows(path):
 
 def load(model, attention):
     """The model in PyTorch, in single precision: its file may hold half precision."""
+    transformers.utils.logging.disable_progress_bar()
     return transformers.BertForTokenClassification.from_pretrained(
         model, attn_implementation=attention, dtype=torch.float32
     ).eval()

@@ -82,3 +82,22 @@ pub(crate) fn unpad(windows: &[&Window], values: &[f32]) -> Vec<Vec<f32>> {
     };
     windows.iter().enumerate().flat_map(tokens).collect()
 }
+
+#[cfg(all(test, feature = "peers"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_is_put_in_and_taken_out() {
+        let window = |ids: &[u32]| Window { ids: ids.to_vec(), type_ids: vec![1; ids.len()], words: 0 };
+        let (long, short) = (window(&[5, 6, 7]), window(&[8]));
+        let windows = [&long, &short];
+        let padded = Padded::new(&windows);
+        assert_eq!((padded.windows, padded.longest), (2, 3));
+        assert_eq!(padded.ids, [5, 6, 7, 8, 0, 0]);
+        assert_eq!(padded.type_ids, [1, 1, 1, 1, 0, 0]);
+        assert_eq!(padded.mask, [1, 1, 1, 1, 0, 0]);
+        let logits: Vec<f32> = [5.0, 6.0, 7.0, 8.0, 0.0, 0.0].into_iter().flat_map(|id| [id, 0.0]).collect();
+        assert_eq!(unpad(&windows, &logits), [[5.0, 0.0], [6.0, 0.0], [7.0, 0.0], [8.0, 0.0]]);
+    }
+}

@@ -150,3 +150,24 @@ fn largest(row: &[f32]) -> char {
     let best = row.iter().enumerate().fold(0, |best, (tag, value)| if *value > row[best] { tag } else { best });
     u32::try_from(best).ok().and_then(|tag| char::from_digit(tag, 36)).unwrap_or('?')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_a_digit() {
+        assert_eq!([largest(&[0.5, 2.0, 1.0]), largest(&[3.0]), largest(&[0.0, 0.0])], ['1', '0', '0']);
+    }
+
+    #[test]
+    fn asks_are_read() {
+        let ask = serde_json::from_str(r#"{"do": "encode", "windows": [3, 1], "batch": 8, "streams": 2}"#).unwrap();
+        let Ask::Encode { windows, batch, streams } = ask else { panic!("not encode") };
+        assert_eq!((windows, batch, streams), (vec![3, 1], 8, 2));
+        assert!(matches!(
+            serde_json::from_str(r#"{"do": "repeat", "window": 3, "times": 5}"#).unwrap(),
+            Ask::Repeat { window: 3, times: 5 }
+        ));
+    }
+}
