@@ -5,7 +5,8 @@ LISTEN ?= 127.0.0.1:8080
 # Of the whole workspace, not of one package: so that cargo builds what both have in common once.
 ALL_FEATURES = --features dateline-cli/fault-injection,dateline-cli/otlp
 
-.PHONY: run test test-features clients contract emulated lint lint-deploy fmt bench load soak hostile stream openapi train install
+.PHONY: run test test-features clients contract emulated sanitize lint lint-deploy fmt bench bench-peers load soak hostile stream \
+	openapi train install
 
 run: ## build and serve the web page and the API with the default model
 	$(CARGO) run --release --bin dateline -- serve --listen $(LISTEN)
@@ -22,6 +23,11 @@ clients: ## Hugging Face's Python and Node clients against a service with keys (
 
 emulated: ## the kernels' tests on processors that this machine need not have (needs Bochs and QEMU: tests/emulated/)
 	tests/emulated/run.sh
+
+# The name of this machine's target keeps the sanitizer out of build scripts.
+sanitize: ## the kernels' tests under AddressSanitizer, which the stable compiler has but does not offer (Linux)
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address $(CARGO) test -p dateline-kernels \
+	    --target $$(rustc -vV | sed -n 's/^host: //p')
 
 lint: ## formatting, clippy with warnings as errors, docs, licences
 	$(CARGO) fmt --all --check
@@ -44,6 +50,9 @@ install: ## put dateline, with its model inside, on the PATH
 
 bench: ## training speed of Dateline and of PyTorch, in turn on the same machine (needs BASE, CORPUS and Python)
 	BASE=$(BASE) CORPUS=$(CORPUS) benches/train_speed.sh
+
+bench-peers: ## speed of the encoder and of what could be used instead, in turn on the same cores (needs CORPUS and Python)
+	CORPUS=$(CORPUS) MODEL=$(MODEL) benches/peers/run.sh $(ARGS)
 
 # Both the service and the tool that loads it are release builds. ARGS goes to the tool, and what it has after ` -- ` to
 # `dateline serve`; `dateline-load help` says what there is.

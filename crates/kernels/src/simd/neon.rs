@@ -19,6 +19,18 @@ macro_rules! quarters {
     };
 }
 
+/// `a` where it is greater, else `b`: as x86 has it, also for zeros of different sign.
+#[inline(always)]
+unsafe fn greater(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+    unsafe { vbslq_f32(vcgtq_f32(a, b), a, b) }
+}
+
+/// `a` where it is less, else `b`.
+#[inline(always)]
+unsafe fn less(a: float32x4_t, b: float32x4_t) -> float32x4_t {
+    unsafe { vbslq_f32(vcltq_f32(a, b), a, b) }
+}
+
 /// Adds four products of signed bytes to each lane.
 #[inline(always)]
 unsafe fn sdot(mut sum: int32x4_t, w: int8x16_t, a: int8x16_t) -> int32x4_t {
@@ -92,12 +104,12 @@ unsafe impl Simd for Neon {
 
     #[inline(always)]
     unsafe fn max(a: Self::F, b: Self::F) -> Self::F {
-        quarters!(vmaxq_f32, a, b)
+        quarters!(greater, a, b)
     }
 
     #[inline(always)]
     unsafe fn min(a: Self::F, b: Self::F) -> Self::F {
-        quarters!(vminq_f32, a, b)
+        quarters!(less, a, b)
     }
 
     #[inline(always)]

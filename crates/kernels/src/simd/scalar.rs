@@ -65,12 +65,13 @@ unsafe impl Simd for Scalar {
 
     #[inline(always)]
     unsafe fn max(a: Self::F, b: Self::F) -> Self::F {
-        each(|lane| a[lane].max(b[lane]))
+        // As x86 has it, also for zeros of different sign.
+        each(|lane| if a[lane] > b[lane] { a[lane] } else { b[lane] })
     }
 
     #[inline(always)]
     unsafe fn min(a: Self::F, b: Self::F) -> Self::F {
-        each(|lane| a[lane].min(b[lane]))
+        each(|lane| if a[lane] < b[lane] { a[lane] } else { b[lane] })
     }
 
     #[inline(always)]
