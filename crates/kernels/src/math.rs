@@ -13,7 +13,7 @@ use crate::simd::{LANES, Simd};
 pub(crate) unsafe fn exp2<S: Simd>(x: S::F) -> S::F {
     // ln(2)^k / k!, k from 6 down to 0.
     const POLYNOMIAL: [f32; 7] =
-        [1.540_353e-4, 1.333_355_8e-3, 9.618_129e-3, 5.550_411e-2, 2.402_265_1e-1, 6.931_472e-1, 1.0];
+        [1.540_353e-4, 1.333_355_8e-3, 9.618_129e-3, 5.550_411e-2, 2.402_265e-1, 6.931_472e-1, 1.0];
     // SAFETY: the caller's.
     unsafe {
         let x = S::min(S::max(x, S::splat(-126.0)), S::splat(127.0));
