@@ -58,7 +58,9 @@ pub(super) fn run(task: ServeTask) -> Result<(), Failure> {
 
 /// Loads the models and starts the threads that run them.
 fn start_engine(config: &ServeConfig) -> Result<Engine, Failure> {
-    let on_cpu = config.devices.iter().all(|device| *device == DeviceSpec::Cpu);
+    let each = config.devices.iter().map(|device| device.each()).collect::<Result<Vec<_>, _>>()?;
+    let devices = each.concat();
+    let on_cpu = devices.iter().all(|device| *device == DeviceSpec::Cpu);
     let defaults = EngineOptions::default();
     let max_batch_tokens = config
         .max_batch_tokens
@@ -69,11 +71,11 @@ fn start_engine(config: &ServeConfig) -> Result<Engine, Failure> {
             let run = RunOptions { device, threads: config.threads, max_batch_tokens };
             ModelChoice { located: model.located.clone(), hub: model.hub.clone(), run }.load()
         };
-        let replicas = config.devices.iter().map(load).collect::<Result<_, _>>()?;
+        let replicas = devices.iter().map(load).collect::<Result<_, _>>()?;
         models.push(EngineModel { name: model.name.clone(), replicas });
     }
     let options = EngineOptions {
-        devices: config.devices.iter().map(ToString::to_string).collect(),
+        devices: devices.iter().map(ToString::to_string).collect(),
         max_batch_tokens,
         text_threads: config.text_threads.map_or(defaults.text_threads, NonZeroUsize::get),
         // The engine counts for each of its two lanes, an operator for the process.
