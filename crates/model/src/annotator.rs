@@ -7,7 +7,9 @@ use dateline_text::{Label, Mention, Span};
 use rayon::prelude::*;
 
 use crate::encoder::Encoder;
-use crate::ops::{PausingOps, RunOps};
+#[cfg(any(feature = "cuda", feature = "metal"))]
+use crate::gpu::GpuEncoder;
+use crate::ops::PausingOps;
 use crate::reading::Reading;
 use crate::tokenise::{Boundary, Tokeniser, Tokens};
 use crate::weights::SafetensorsWeights;
@@ -57,10 +59,36 @@ pub struct Annotator {
     info: ModelInfo,
     config: ModelConfig,
     tokeniser: Tokeniser,
-    encoder: Encoder,
-    device: Device,
+    encoder: Runner,
     pool: rayon::ThreadPool,
     max_batch_tokens: usize,
+}
+
+/// The encoder where it runs.
+#[derive(Debug)]
+enum Runner {
+    /// On the CPU.
+    Cpu(Box<Encoder>),
+    /// On a GPU.
+    #[cfg(any(feature = "cuda", feature = "metal"))]
+    Gpu(Box<GpuEncoder>),
+}
+
+impl Runner {
+    #[cfg(any(feature = "cuda", feature = "metal"))]
+    fn new(encoder: Encoder, device: &Device) -> Result<Self, ModelError> {
+        Ok(match device {
+            Device::Cpu => Self::Cpu(Box::new(encoder)),
+            // bf16 has the range of f32, so no model overflows in it, and its products are what such GPUs are made for.
+            Device::Cuda(_) => Self::Gpu(Box::new(GpuEncoder::new(&encoder, device, candle_core::DType::BF16)?)),
+            Device::Metal(_) => Self::Gpu(Box::new(GpuEncoder::new(&encoder, device, candle_core::DType::F32)?)),
+        })
+    }
+
+    #[cfg(not(any(feature = "cuda", feature = "metal")))]
+    fn new(encoder: Encoder, _: &Device) -> Result<Self, ModelError> {
+        Ok(Self::Cpu(Box::new(encoder)))
+    }
 }
 
 impl Annotator {
@@ -72,8 +100,8 @@ impl Annotator {
         let config = ModelConfig::parse(&files.name, &files.config)?;
         let device = options.device.open()?;
         let tokeniser = Tokeniser::load(&files.tokenizer, &config)?;
-        let weights = SafetensorsWeights::open(&files.name, &files.weights, &device)?;
-        let encoder = Encoder::load(&config.encoder, config.tags.len(), &weights)?;
+        let weights = SafetensorsWeights::open(&files.name, &files.weights, &Device::Cpu)?;
+        let encoder = Runner::new(Encoder::load(&config.encoder, config.tags.len(), &weights)?, &device)?;
         let threads = options.threads.map_or(0, NonZeroUsize::get);
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -88,7 +116,7 @@ impl Annotator {
             parameters: weights.parameters(),
         };
         let max_batch_tokens = options.max_batch_tokens;
-        Ok(Self { info, config, tokeniser, encoder, device, pool, max_batch_tokens })
+        Ok(Self { info, config, tokeniser, encoder, pool, max_batch_tokens })
     }
 
     /// What is known of the model.
@@ -127,7 +155,8 @@ impl Annotator {
     pub fn logits(&self, token_ids: &[u32], type_ids: &[u32]) -> Result<Vec<Vec<f32>>, ModelError> {
         let mut batch = PackedBatch::new();
         batch.push(token_ids, type_ids);
-        self.pool.install(|| Ok(self.encoder.forward(&RunOps, &batch, &self.device)?.to_vec2()?))
+        let logits = self.encode(&batch, &|| {})?;
+        Ok(logits.chunks(self.config.tags.len()).map(<[f32]>::to_vec).collect())
     }
 
     /// The model's tokeniser.
@@ -172,8 +201,14 @@ impl Annotator {
     /// # Errors
     /// [`ModelError::Compute`] if the device fails.
     pub fn encode(&self, batch: &PackedBatch, pause: &(dyn Fn() + Sync)) -> Result<Vec<f32>, ModelError> {
-        let ops = PausingOps { pause };
-        self.pool.install(|| Ok(self.encoder.forward(&ops, batch, &self.device)?.flatten_all()?.to_vec1()?))
+        match &self.encoder {
+            Runner::Cpu(encoder) => self.pool.install(|| {
+                Ok(encoder.forward(&PausingOps { pause }, batch, &Device::Cpu)?.flatten_all()?.to_vec1()?)
+            }),
+            // On the caller's own thread: the processor only launches, and a thread has its own stream.
+            #[cfg(any(feature = "cuda", feature = "metal"))]
+            Runner::Gpu(encoder) => Ok(encoder.forward(batch, pause)?),
+        }
     }
 
     /// The mentions of a reading all of whose windows have been placed; `text` is what was read.

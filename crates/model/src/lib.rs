@@ -16,6 +16,8 @@ mod device;
 pub mod encoder;
 mod error;
 mod files;
+#[cfg(any(test, feature = "cuda", feature = "metal"))]
+mod gpu;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod math;
