@@ -49,13 +49,15 @@ build-cuda: ## build for NVIDIA's GPUs of CUDA_COMPUTE_CAP (90: Hopper, 80: Ampe
 	$(if $(CUDA_COMPUTE_CAP),,$(error set CUDA_COMPUTE_CAP to that of your GPU, as in `make build-cuda CUDA_COMPUTE_CAP=90`))
 	tools/cuda/late.sh $(CUDA_BUILD)/late/lib
 	toolkit="$$(tools/cuda/toolkit.sh)" && \
-	PATH="$$toolkit/bin:$$PATH" CUDA_HOME="$$toolkit" CUDA_ROOT=$(CUDA_BUILD)/late CUDA_COMPUTE_CAP=$(CUDA_COMPUTE_CAP) \
+	PATH="$$toolkit/bin:$$PATH" NVCC=$(CURDIR)/tools/cuda/nvcc CUDA_HOME=$(CUDA_BUILD)/late CUDA_ROOT="$$toolkit" \
+	CUDA_COMPUTE_CAP=$(CUDA_COMPUTE_CAP) \
 	$(CARGO) build --release --bin dateline --features $(CUDA_FEATURES) --target-dir $(CUDA_BUILD)
 	@echo "built $(CUDA_BUILD)/release/dateline"
 
 check-cuda: ## clippy over the code for NVIDIA's GPUs; a stand-in for NVIDIA's compiler makes it quick, and useless to run
 	tools/cuda/late_test.sh
-	PATH="$(CURDIR)/tools/cuda/stand-in:$$PATH" CUDA_COMPUTE_CAP=80 CUDAFORGE_HOME=$(CUDA_CHECK)/cudaforge \
+	PATH="$(CURDIR)/tools/cuda/stand-in:$$PATH" NVCC=$(CURDIR)/tools/cuda/stand-in/nvcc CUDA_COMPUTE_CAP=80 \
+	CUDAFORGE_HOME=$(CUDA_CHECK)/cudaforge \
 	$(CARGO) clippy -p dateline-model -p dateline-train --no-default-features \
 	--features dateline-model/flash-attn,dateline-train/cuda --all-targets --target-dir $(CUDA_CHECK) -- -D warnings
 

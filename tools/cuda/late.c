@@ -1,10 +1,10 @@
 /*
  * Stands at link time for NVIDIA's libraries, so that `dateline` needs them only when a GPU is asked for.
  *
- * candle links its CUDA builds against libcuda, cuBLAS and so on: such a program does not even start on a machine without
- * them, `--device cpu` or not. With this, every function is a jump through a pointer, and the pointers are filled when
- * cuInit is called, which is what a program calls first. If a library is not there, cuInit fails like any other call, and
- * cuGetErrorString says which one it was.
+ * candle links its CUDA builds against libcuda, cuBLAS and so on: such a program does not even start on a machine
+ * without them, `--device cpu` or not. With this, every function is a jump through a pointer, and the pointers are filled
+ * when cuInit is called, which is what a program calls first. If a library is not there, cuInit fails like any other
+ * call, and cuGetErrorString says which one it was.
  *
  * functions.h is made by late.sh: one F(library, function) for each function that candle's CUDA bindings declare.
  */
@@ -29,7 +29,8 @@ static const struct {
 enum { SUCCESS = 0, INVALID_VALUE = 1, SHARED_OBJECT_INIT_FAILED = 303 };
 
 static void absent(void) {
-    fputs("dateline: CUDA's libraries lack a function that was called: are they of CUDA 13, and the driver as new?\n", stderr);
+    fputs("dateline: CUDA's libraries lack a function that was called: are they of CUDA 13, and the driver as new?\n",
+          stderr);
     abort();
 }
 
@@ -47,7 +48,8 @@ static void absent(void) {
 #error "there is no CUDA for this processor"
 #endif
 #define F(library, name) \
-    __asm__(".text\n.globl " #name "\n.type " #name ", %function\n" #name ":\n" JUMP(#name) ".size " #name ", .-" #name "\n");
+    __asm__(".text\n.globl " #name "\n.type " #name ", %function\n" \
+            #name ":\n" JUMP(#name) ".size " #name ", .-" #name "\n");
 #include "functions.h"
 #undef F
 

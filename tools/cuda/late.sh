@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Makes the libraries that a build for NVIDIA's GPUs is linked with (late.c says why) and puts them into the folder FOLDER:
+# Makes the libraries that a build for NVIDIA's GPUs is linked with (late.c says why):
 #   tools/cuda/late.sh FOLDER
 # Which functions they have is read from candle's CUDA bindings, the crate cudarc, in the version of Cargo.lock.
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 folder="$1"
 
-manifest="$("${CARGO:-cargo}" metadata --format-version 1 --features dateline-cli/cuda --manifest-path "$here/../../Cargo.toml" |
+workspace="$here/../../Cargo.toml"
+manifest="$("${CARGO:-cargo}" metadata --format-version 1 --features dateline-cli/cuda --manifest-path "$workspace" |
     grep -oE '"manifest_path":"[^"]*/cudarc-[^"/]*/Cargo.toml"' | cut -d '"' -f 4)"
 bindings="$(dirname "$manifest")/src"
 

@@ -29,10 +29,14 @@ cat > driver.c <<'EOF'
 int cuInit(unsigned flags) { return flags == 7 ? 0 : 1; }
 int cuGetErrorName(int error, const char **name) { *name = "name"; return error; }
 int cuGetErrorString(int error, const char **string) { *string = "string"; return error; }
-int cuMemsetD8_v2(unsigned long long to, unsigned char value, size_t count) { return to == 1ull << 40 ? value * count : -1; }
+int cuMemsetD8_v2(unsigned long long to, unsigned char value, size_t count) {
+    return to == 1ull << 40 ? value * count : -1;
+}
 EOF
 cat > cublas.c <<'EOF'
-int cublasSscal_v2(void *handle, int n, const float *a, float *x, int step) { return handle ? -1 : n + a[0] + x[0] + step; }
+int cublasSscal_v2(void *handle, int n, const float *a, float *x, int step) {
+    return handle ? -1 : n + a[0] + x[0] + step;
+}
 EOF
 
 # The names after the objects, as rustc gives them.

@@ -14,12 +14,10 @@ use tokio::sync::mpsc;
 use crate::args::{ServeConfig, ServeTask, unknown_variables};
 use crate::failure::Failure;
 use crate::logging;
-use crate::model::ModelChoice;
+use crate::model::{GPU_BATCH_TOKENS, ModelChoice};
 
 /// Files that the process has open besides connections: the model, the log, the runtime's own.
 const FILES_BESIDES_CONNECTIONS: u64 = 64;
-/// Tokens of a batch on a GPU, which wants large ones; what suits a CPU is the engine's default.
-const GPU_BATCH_TOKENS: usize = 16 << 10;
 /// Bodies in memory may be so many times what may wait for the models: they hold more than their texts.
 const HELD_PER_QUEUED: usize = 4;
 
