@@ -196,7 +196,7 @@ impl Annotator {
 
     /// The logits of a batch, row by row: `[tokens, tags]`. `pause` is called again and again on the way, between two
     /// operations of the encoder: there a caller may do other work on this device, even encode another batch, before
-    /// this one goes on.
+    /// this one goes on. On a GPU that is the only way to have two batches on the way: one thread calls at a time.
     ///
     /// # Errors
     /// [`ModelError::Compute`] if the device fails.
