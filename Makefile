@@ -7,6 +7,7 @@ ALL_FEATURES = --features dateline-cli/fault-injection,dateline-cli/otlp
 
 .PHONY: run test test-features clients contract emulated sanitize lint lint-deploy fmt bench bench-peers load soak hostile stream \
 	openapi train install
+.PHONY: build-cuda check-cuda
 
 run: ## build and serve the web page and the API with the default model
 	$(CARGO) run --release --bin dateline -- serve --listen $(LISTEN)
@@ -47,6 +48,27 @@ contract: ## asks a running service what docs/openapi.json promises (needs Pytho
 
 install: ## put dateline, with its model inside, on the PATH
 	$(CARGO) install --locked --path crates/cli
+
+# Builds for NVIDIA's GPUs have build folders of their own, so that they never stand where others are expected.
+CUDA_FEATURES ?= dateline-cli/cuda
+CUDA_BUILD = $(abspath $(or $(CARGO_TARGET_DIR),target))/cuda
+CUDA_CHECK = $(abspath $(or $(CARGO_TARGET_DIR),target))/cuda-check
+
+build-cuda: ## build for NVIDIA's GPUs of CUDA_COMPUTE_CAP (90: Hopper, 80: Ampere), without having one (needs Python, C++)
+	$(if $(CUDA_COMPUTE_CAP),,$(error set CUDA_COMPUTE_CAP to that of your GPU, as in `make build-cuda CUDA_COMPUTE_CAP=90`))
+	tools/cuda/late.sh $(CUDA_BUILD)/late/lib
+	toolkit="$$(tools/cuda/toolkit.sh)" && \
+	PATH="$$toolkit/bin:$$PATH" NVCC=$(CURDIR)/tools/cuda/nvcc CUDA_HOME=$(CUDA_BUILD)/late CUDA_ROOT="$$toolkit" \
+	CUDA_COMPUTE_CAP=$(CUDA_COMPUTE_CAP) \
+	$(CARGO) build --release --bin dateline --features $(CUDA_FEATURES) --target-dir $(CUDA_BUILD)
+	@echo "built $(CUDA_BUILD)/release/dateline"
+
+check-cuda: ## clippy over the code for NVIDIA's GPUs; a stand-in for NVIDIA's compiler makes it quick, and useless to run
+	tools/cuda/late_test.sh
+	PATH="$(CURDIR)/tools/cuda/stand-in:$$PATH" NVCC=$(CURDIR)/tools/cuda/stand-in/nvcc CUDA_COMPUTE_CAP=80 \
+	CUDAFORGE_HOME=$(CUDA_CHECK)/cudaforge \
+	$(CARGO) clippy -p dateline-model -p dateline-train --no-default-features \
+	--features dateline-model/flash-attn,dateline-train/cuda --all-targets --target-dir $(CUDA_CHECK) -- -D warnings
 
 bench: ## training speed of Dateline and of PyTorch, in turn on the same machine (needs BASE, CORPUS and Python)
 	BASE=$(BASE) CORPUS=$(CORPUS) benches/train_speed.sh

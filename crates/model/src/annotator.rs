@@ -6,10 +6,9 @@ use candle_core::Device;
 use dateline_text::{Label, Mention, Span};
 use rayon::prelude::*;
 
-use crate::cpu::{CpuEncoder, Ranges};
-use crate::encoder::Encoder;
-use crate::ops::PausingOps;
+use crate::cpu::Ranges;
 use crate::reading::Reading;
+use crate::runner::{self, Runner};
 use crate::tokenise::{Boundary, Tokeniser, Tokens};
 use crate::weights::SafetensorsWeights;
 use crate::window::windows;
@@ -63,16 +62,9 @@ pub struct Annotator {
     info: ModelInfo,
     config: ModelConfig,
     tokeniser: Tokeniser,
-    encoder: RunningEncoder,
+    encoder: Runner,
     pool: rayon::ThreadPool,
     max_batch_tokens: usize,
-}
-
-/// An encoder where it runs.
-#[derive(Debug)]
-enum RunningEncoder {
-    Cpu(Box<CpuEncoder>),
-    Device(Box<Encoder>, Device),
 }
 
 impl Annotator {
@@ -84,27 +76,16 @@ impl Annotator {
         let mut config = ModelConfig::parse(&files.name, &files.config)?;
         let device = options.device.open()?;
         let tokeniser = Tokeniser::load(&files.tokenizer, &config)?;
-        let weights = SafetensorsWeights::open(&files.name, &files.weights, &device)?;
-        let precision = precision(options, files);
-        let encoder = if device.is_cpu() {
-            let balance = match &files.int8 {
-                Some(file) if precision == Precision::Int8 => Some(Balance::parse(&files.name, file)?),
-                _ => None,
-            };
-            if let Some(temperature) = balance.as_ref().and_then(|balance| balance.temperature) {
-                config.dateline.temperature = temperature;
-            }
-            let tags = config.tags.len();
-            RunningEncoder::Cpu(Box::new(CpuEncoder::load(
-                &config.encoder,
-                tags,
-                &weights,
-                precision,
-                balance.as_ref(),
-            )?))
-        } else {
-            RunningEncoder::Device(Box::new(Encoder::load(&config.encoder, config.tags.len(), &weights)?), device)
+        let weights = SafetensorsWeights::open(&files.name, &files.weights, &Device::Cpu)?;
+        let precision = runner::precision(options, files);
+        let balance = match &files.int8 {
+            Some(file) if precision == Precision::Int8 => Some(Balance::parse(&files.name, file)?),
+            _ => None,
         };
+        if let Some(temperature) = balance.as_ref().and_then(|balance| balance.temperature) {
+            config.dateline.temperature = temperature;
+        }
+        let encoder = Runner::load(&config, &weights, &device, precision, balance.as_ref())?;
         let threads = options.threads.map_or(0, NonZeroUsize::get);
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -206,17 +187,12 @@ impl Annotator {
 
     /// The logits of a batch, row by row: `[tokens, tags]`. `pause` is called again and again on the way, between two
     /// operations of the encoder: there a caller may do other work on this device, even encode another batch, before
-    /// this one goes on.
+    /// this one goes on. On a GPU that is the only way to have two batches on the way: one thread calls at a time.
     ///
     /// # Errors
     /// [`ModelError::Compute`] if the device fails.
     pub fn encode(&self, batch: &PackedBatch, pause: &(dyn Fn() + Sync)) -> Result<Vec<f32>, ModelError> {
-        self.pool.install(|| match &self.encoder {
-            RunningEncoder::Cpu(encoder) => encoder.forward(batch, pause),
-            RunningEncoder::Device(encoder, device) => {
-                Ok(encoder.forward(&PausingOps { pause }, batch, device)?.flatten_all()?.to_vec1()?)
-            }
-        })
+        self.encoder.forward(batch, &self.pool, pause)
     }
 
     /// What an `int8.safetensors` of this model holds, found on `texts` (some hundred sentences of the kind that the
@@ -226,7 +202,7 @@ impl Annotator {
     /// [`ModelError::Precision`] unless the model runs in f32 on the CPU, or as [`Annotator::annotate`].
     pub fn balance(&self, texts: &[&str]) -> Result<Balance, ModelError> {
         let encoder = match &self.encoder {
-            RunningEncoder::Cpu(encoder) if self.info.precision == Precision::F32 => encoder,
+            Runner::Cpu(encoder) if self.info.precision == Precision::F32 => encoder,
             _ => {
                 let detail = "what int8 needs is found on the CPU in f32: load the model so".to_owned();
                 return Err(ModelError::Precision { precision: self.info.precision.to_string(), detail });
@@ -280,12 +256,6 @@ impl Annotator {
         }
         Ok(())
     }
-}
-
-/// How exactly a model computes if nobody says.
-fn precision(options: &RunOptions, files: &ModelFiles) -> Precision {
-    let tested = options.device == DeviceSpec::Cpu && files.int8.is_some();
-    options.precision.unwrap_or(if tested { Precision::Int8 } else { Precision::F32 })
 }
 
 /// The mentions in a text's word logits (`[words, tags]`): span in bytes, label as an index into the model's labels,

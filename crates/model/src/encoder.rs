@@ -100,27 +100,27 @@ pub trait Ops {
 
 /// One transformer layer, post-norm.
 #[derive(Clone, Debug)]
-struct Layer {
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    attention_output: Linear,
-    attention_norm: LayerNorm,
-    up: Linear,
-    down: Linear,
-    output_norm: LayerNorm,
+pub(crate) struct Layer {
+    pub(crate) query: Linear,
+    pub(crate) key: Linear,
+    pub(crate) value: Linear,
+    pub(crate) attention_output: Linear,
+    pub(crate) attention_norm: LayerNorm,
+    pub(crate) up: Linear,
+    pub(crate) down: Linear,
+    pub(crate) output_norm: LayerNorm,
 }
 
 /// A transformer encoder with a linear head over its tags.
 #[derive(Clone, Debug)]
 pub struct Encoder {
-    config: EncoderConfig,
-    words: Tensor,
-    positions: Tensor,
-    types: Option<Tensor>,
-    embeddings_norm: LayerNorm,
-    layers: Vec<Layer>,
-    classifier: Linear,
+    pub(crate) config: EncoderConfig,
+    pub(crate) words: Tensor,
+    pub(crate) positions: Tensor,
+    pub(crate) types: Option<Tensor>,
+    pub(crate) embeddings_norm: LayerNorm,
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) classifier: Linear,
 }
 
 impl Encoder {

@@ -17,6 +17,8 @@ mod device;
 pub mod encoder;
 mod error;
 mod files;
+#[cfg(any(test, feature = "cuda", feature = "metal"))]
+mod gpu;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod math;
@@ -24,6 +26,7 @@ mod names;
 pub mod ops;
 mod precision;
 mod reading;
+mod runner;
 mod tags;
 mod tokenise;
 mod weights;

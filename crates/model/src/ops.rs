@@ -18,44 +18,6 @@ const ROWS_PER_TASK: usize = 16;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RunOps;
 
-/// As [`RunOps`], with a pause before every linear layer, some tens of times in a pass.
-#[derive(Clone, Copy)]
-pub(crate) struct PausingOps<'p> {
-    /// What is done in the pause.
-    pub(crate) pause: &'p (dyn Fn() + Sync),
-}
-
-impl Ops for PausingOps<'_> {
-    fn linear(&self, x: &Tensor, linear: &Linear) -> Result<Tensor> {
-        (self.pause)();
-        RunOps.linear(x, linear)
-    }
-
-    fn activate(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
-        RunOps.activate(x, activation)
-    }
-
-    fn layer_norm(&self, x: &Tensor, norm: &LayerNorm) -> Result<Tensor> {
-        RunOps.layer_norm(x, norm)
-    }
-
-    fn add_layer_norm(&self, x: &Tensor, residual: &Tensor, norm: &LayerNorm) -> Result<Tensor> {
-        RunOps.add_layer_norm(x, residual, norm)
-    }
-
-    fn embed(&self, table: &Tensor, ids: &Tensor) -> Result<Tensor> {
-        RunOps.embed(table, ids)
-    }
-
-    fn attention(&self, q: &Tensor, k: &Tensor, v: &Tensor, shape: &AttentionShape<'_>) -> Result<Tensor> {
-        RunOps.attention(q, k, v, shape)
-    }
-
-    fn dropout(&self, x: Tensor, rate: f64) -> Result<Tensor> {
-        RunOps.dropout(x, rate)
-    }
-}
-
 /// Layer normalisation of every row by candle's own operations, which run on any device and have gradients.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 use dateline_model::{DeviceSpec, Precision, RunOptions};
 
 use crate::failure::Failure;
-use crate::model::{HubRequest, Located, ModelChoice, Places, locate};
+use crate::model::{GPU_BATCH_TOKENS, HubRequest, Located, ModelChoice, Places, locate};
 
 /// The arguments that choose a model.
 #[derive(Debug, Args)]
@@ -45,7 +45,10 @@ impl ModelArgs {
     fn resolve_in(self, places: &Places) -> Result<ModelChoice, Failure> {
         let located = locate(self.model.as_deref(), places)?;
         check_revision(self.revision.as_deref(), &[&located])?;
-        let defaults = RunOptions::default();
+        let batch_tokens = match self.device {
+            DeviceSpec::Cpu => RunOptions::default().max_batch_tokens,
+            _ => GPU_BATCH_TOKENS,
+        };
         Ok(ModelChoice {
             located,
             hub: HubRequest { revision: self.revision, offline: self.offline },
@@ -53,7 +56,7 @@ impl ModelArgs {
                 device: self.device,
                 precision: self.precision,
                 threads: self.threads,
-                max_batch_tokens: self.batch_tokens.map_or(defaults.max_batch_tokens, NonZeroUsize::get),
+                max_batch_tokens: self.batch_tokens.map_or(batch_tokens, NonZeroUsize::get),
             },
         })
     }
@@ -108,7 +111,15 @@ mod tests {
         assert_eq!(choice.run.precision, Some(Precision::Bf16));
         assert_eq!(resolve(&[]).unwrap().run.precision, None);
         assert_eq!((choice.run.device, choice.run.threads), (DeviceSpec::Cuda(1), NonZeroUsize::new(3)));
-        assert_eq!(choice.run.max_batch_tokens, RunOptions::default().max_batch_tokens);
+        assert_eq!(choice.run.max_batch_tokens, GPU_BATCH_TOKENS);
+    }
+
+    #[test]
+    fn the_batch_suits_the_device_unless_it_is_given() {
+        let tokens = |args: &[&str]| resolve(args).unwrap().run.max_batch_tokens;
+        assert_eq!(tokens(&[]), RunOptions::default().max_batch_tokens);
+        assert_eq!(tokens(&["--device", "cuda"]), GPU_BATCH_TOKENS);
+        assert_eq!(tokens(&["--device", "cuda", "--batch-tokens", "100"]), 100);
     }
 
     #[test]

@@ -14,12 +14,10 @@ use tokio::sync::mpsc;
 use crate::args::{ServeConfig, ServeTask, unknown_variables};
 use crate::failure::Failure;
 use crate::logging;
-use crate::model::ModelChoice;
+use crate::model::{GPU_BATCH_TOKENS, ModelChoice};
 
 /// Files that the process has open besides connections: the model, the log, the runtime's own.
 const FILES_BESIDES_CONNECTIONS: u64 = 64;
-/// Tokens of a batch on a GPU, which wants large ones; what suits a CPU is the engine's default.
-const GPU_BATCH_TOKENS: usize = 16 << 10;
 /// Bodies in memory may be so many times what may wait for the models: they hold more than their texts.
 const HELD_PER_QUEUED: usize = 4;
 
@@ -58,7 +56,9 @@ pub(super) fn run(task: ServeTask) -> Result<(), Failure> {
 
 /// Loads the models and starts the threads that run them.
 fn start_engine(config: &ServeConfig) -> Result<Engine, Failure> {
-    let on_cpu = config.devices.iter().all(|device| *device == DeviceSpec::Cpu);
+    let each = config.devices.iter().map(|device| device.each()).collect::<Result<Vec<_>, _>>()?;
+    let devices = each.concat();
+    let on_cpu = devices.iter().all(|device| *device == DeviceSpec::Cpu);
     let defaults = EngineOptions::default();
     let max_batch_tokens = config
         .max_batch_tokens
@@ -69,11 +69,11 @@ fn start_engine(config: &ServeConfig) -> Result<Engine, Failure> {
             let run = RunOptions { device, precision: config.precision, threads: config.threads, max_batch_tokens };
             ModelChoice { located: model.located.clone(), hub: model.hub.clone(), run }.load()
         };
-        let replicas = config.devices.iter().map(load).collect::<Result<_, _>>()?;
+        let replicas = devices.iter().map(load).collect::<Result<_, _>>()?;
         models.push(EngineModel { name: model.name.clone(), replicas });
     }
     let options = EngineOptions {
-        devices: config.devices.iter().map(ToString::to_string).collect(),
+        devices: devices.iter().map(ToString::to_string).collect(),
         max_batch_tokens,
         text_threads: config.text_threads.map_or(defaults.text_threads, NonZeroUsize::get),
         // The engine counts for each of its two lanes, an operator for the process.

@@ -11,6 +11,9 @@ use crate::failure::Failure;
 pub(crate) use locate::{DEFAULT_MODEL, Located, ModelNotFound, Places, locate};
 pub(crate) use manifest::{verify_embedded, verify_folder};
 
+/// Tokens of a batch on a GPU, which wants large ones; a CPU's batches have defaults of their own.
+pub(crate) const GPU_BATCH_TOKENS: usize = 16 << 10;
+
 /// A model that was found, and how to run it.
 pub(crate) struct ModelChoice {
     /// Where the model is.

@@ -29,7 +29,7 @@ Examples:
   dateline serve
   dateline serve --listen 0.0.0.0:8080 --keys keys.toml
   dateline serve --config dateline.toml --print-config
-  dateline serve --model dateline-en-small --model fr=models/fr --device cuda:0,cuda:1
+  dateline serve --model dateline-en-small --model fr=models/fr --device cuda:all
   curl http://127.0.0.1:8080/v1/annotate --json '{\"text\": \"The 3rd Brigade left Kyiv.\"}'
   curl http://127.0.0.1:8080/v1/annotate -H 'Content-Type: application/x-ndjson' --data-binary @archive.jsonl
 

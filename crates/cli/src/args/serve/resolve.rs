@@ -26,7 +26,7 @@ pub(crate) struct ServeConfig {
     pub(crate) listen: SocketAddr,
     /// The models, at least one, of different names; the first is the default.
     pub(crate) models: Vec<ServedModel>,
-    /// The devices, at least one, each once.
+    /// The devices, at least one, each once; [`DeviceSpec::each`] counts those of `cuda:all` when the service starts.
     pub(crate) devices: Vec<DeviceSpec>,
     /// How exactly the models compute; `None` leaves it to each model and device.
     pub(crate) precision: Option<Precision>,
@@ -171,6 +171,11 @@ fn distinct_devices(devices: Vec<DeviceSpec>) -> Result<Vec<DeviceSpec>, Failure
     }
     match devices.iter().enumerate().find(|(index, device)| devices[..*index].contains(device)) {
         Some((_, device)) => Err(usage(format!("device names {device} twice: one model runs there once"))),
+        None if devices.contains(&DeviceSpec::CudaAll)
+            && devices.iter().any(|device| matches!(device, DeviceSpec::Cuda(_))) =>
+        {
+            Err(usage("device names cuda:all and others of them: cuda:all stands for every GPU there is"))
+        }
         None => Ok(devices),
     }
 }

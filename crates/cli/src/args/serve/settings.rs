@@ -33,7 +33,7 @@ pub(crate) struct ServeSettings {
     #[arg(long, env = "DATELINE_OFFLINE", value_name = "BOOL", help_heading = MODEL)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub(super) offline: Option<bool>,
-    /// Where to run: cpu, metal, or one or more of cuda:N [default: cpu].
+    /// Where to run: cpu, metal, one or more of cuda:N, or cuda:all, which is every GPU [default: cpu].
     #[arg(long, env = "DATELINE_DEVICE", value_name = "DEVICE", value_delimiter = ',', help_heading = MODEL)]
     #[serde(with = "list")]
     pub(super) device: Option<Vec<DeviceSpec>>,

@@ -71,6 +71,12 @@ fn lists_are_repeated_or_separated_by_commas() {
     assert_eq!((names, from_file.devices), (vec!["a/b", "fr"], vec![DeviceSpec::Cuda(0), DeviceSpec::Cuda(1)]));
 }
 
+/// They are counted when the service starts: the settings can be checked where there is no GPU.
+#[test]
+fn all_gpus_are_one_entry() {
+    assert_eq!(config(&["--device", "cuda:all"]).devices, [DeviceSpec::CudaAll]);
+}
+
 #[test]
 fn a_mistake_in_the_file_is_shown_with_its_line() {
     let cases = [
@@ -171,7 +177,7 @@ fn an_address_for_other_machines_needs_keys_or_a_word() {
 
 #[test]
 fn what_contradicts_itself_is_refused() {
-    let cases: [(&[&str], &str); 13] = [
+    let cases: [(&[&str], &str); 14] = [
         (&["--tls-cert", "c.pem"], "tls-cert goes with tls-key"),
         (&["--tls-key", "k.pem"], "tls-key goes with tls-cert"),
         (&["--model", "a/b,a/b"], "two models called a/b"),
@@ -179,6 +185,7 @@ fn what_contradicts_itself_is_refused() {
         (&["--model", "dateline-en-small", "--revision", "v1"], "--revision goes with a model on a hub"),
         (&["--model", "a/b,a/c", "--revision", "v1"], "more than one"),
         (&["--device", "cpu,cpu"], "device names cpu twice"),
+        (&["--device", "cuda:all,cuda:1"], "cuda:all stands for every GPU"),
         (&["--cors-origin", "*,https://a.example"], "* stands for all"),
         (&["--header-timeout", "0"], "header-timeout is 0"),
         (&["--idle-timeout", "0"], "idle-timeout is 0"),
