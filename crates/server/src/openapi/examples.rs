@@ -147,7 +147,7 @@ pub(crate) fn hf_tokens_answer() -> Value {
 pub(crate) fn models() -> Value {
     let labels = ["PERSON", "PLACE", "UNIT", "WEAPON"];
     let default = json!({
-        "name": MODEL, "default": true, "architecture": "bert", "window_tokens": 512, "precision": "f32",
+        "name": MODEL, "default": true, "architecture": "bert", "window_tokens": 512, "precision": "int8",
         "labels": labels,
     });
     json!({"models": [default]})
