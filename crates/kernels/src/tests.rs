@@ -28,7 +28,11 @@ fn scalar() -> Cpu {
 /// By their bits; all kinds of NaN are one.
 fn assert_same(cpu: Cpu, what: &str, found: &[f32], expected: &[f32]) {
     for (at, (x, y)) in found.iter().zip(expected).enumerate() {
-        assert!(x.to_bits() == y.to_bits() || (x.is_nan() && y.is_nan()), "{what} on {}: {x:e}, not {y:e}, at {at}", cpu.isa());
+        assert!(
+            x.to_bits() == y.to_bits() || (x.is_nan() && y.is_nan()),
+            "{what} on {}: {x:e}, not {y:e}, at {at}",
+            cpu.isa()
+        );
     }
     assert_eq!(found.len(), expected.len());
 }
