@@ -26,7 +26,7 @@ pub(crate) struct Window {
     pub(crate) words: usize,
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub(crate) fn read(path: &Path) -> Result<Vec<Window>, Failure> {
     let name = path.display();
     let file = File::open(path).map_err(Failure::io(name.to_string()))?;
