@@ -34,11 +34,14 @@ impl Cpu {
         scratch: &mut Scratch,
         out: &mut [f32],
     ) {
+        assert!(heads > 0 && hidden > 0 && hidden.is_multiple_of(heads), "heads share the hidden size evenly");
         let tokens = qkv.len() / (3 * hidden);
-        assert!(heads > 0 && hidden.is_multiple_of(heads), "heads share the hidden size evenly");
         assert_eq!(qkv.len(), tokens * 3 * hidden, "a query, a key and a value for every token");
         assert!(queries.start <= queries.end && queries.end <= tokens, "queries are tokens of the window");
         assert_eq!(out.len(), queries.len() * hidden, "room for every query's context");
+        if queries.is_empty() {
+            return;
+        }
         attend(self, Window { qkv, tokens, heads, hidden }, queries, &mut scratch.head, out);
     }
 }

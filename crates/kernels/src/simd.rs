@@ -36,7 +36,8 @@ const _: () = assert!(4 * ACTIVATION_MAX * WEIGHT_MAX <= i16::MAX as i32, "AVX2 
 /// # Safety
 /// Every function may only run where the instruction set is there, and is inlined into a function that is compiled for
 /// it. Pointers are valid for as many elements as the function's name or comment says; none needs to be aligned.
-/// Floating-point lanes are finite.
+///
+/// Numbers that are not finite are safe, too, but what becomes of them may differ between instruction sets.
 pub(crate) unsafe trait Simd: Copy + 'static {
     /// Sixteen lanes of f32.
     type F: Copy;

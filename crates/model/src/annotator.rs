@@ -20,7 +20,7 @@ pub struct RunOptions {
     /// Where.
     pub device: DeviceSpec,
     /// How exactly. If not given, int8 on the CPU for models that were found to lose nothing by it (those with an
-    /// `int8.safetensors`), else f32.
+    /// `int8.safetensors`), bf16 on NVIDIA's GPUs, else f32.
     pub precision: Option<Precision>,
     /// CPU threads; all cores if not given.
     pub threads: Option<NonZeroUsize>,
@@ -185,7 +185,8 @@ impl Annotator {
         );
     }
 
-    /// The logits of a batch, row by row: `[tokens, tags]`. `pause` is called again and again on the way, between two
+    /// The logits of a batch, row by row: `[tokens, tags]`. On the CPU `pause` is called again and again on the way, by one
+    /// of the model's threads, between two
     /// operations of the encoder: there a caller may do other work on this device, even encode another batch, before
     /// this one goes on. On a GPU that is the only way to have two batches on the way: one thread calls at a time.
     ///

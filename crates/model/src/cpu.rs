@@ -2,7 +2,7 @@
 //!
 //! A pass over many windows is shared out by chunks of windows, each of which one thread takes through all layers: no
 //! thread waits for another, and a chunk's activations stay in the thread's cache. A pass over a single window, which
-//! somebody waits for, is shared out row by row within each step. Either way a token's numbers are the same, bit for
+//! somebody waits for, or over too few for the threads is shared out by rows within each step. Either way a token's numbers are the same, bit for
 //! bit, because no kernel's results for a row depend on the rows beside it.
 
 mod balance;
@@ -99,7 +99,8 @@ impl CpuEncoder {
     }
 
     /// The logits of every token of the batch: `[tokens][tags]`. Runs on the rayon pool that the caller installed.
-    /// `pause` is called now and then, on the calling thread only: there it may do other work, even another pass.
+    /// `pause` is called now and then, by the thread that runs this function and no other: there it may do other work,
+    /// even another pass.
     ///
     /// # Errors
     /// [`ModelError::Batch`] if a token, a type or a position is outside its table.
@@ -176,16 +177,21 @@ impl CpuEncoder {
         let blocks = x.chunks(rows * hidden).zip(qkv.chunks_mut(rows * 3 * hidden));
         steps.each(scratch, blocks, |(x, qkv), scratch| cpu.linear(x, &layer.qkv, scratch, qkv));
 
-        let first = bounds[0];
-        for pair in bounds.windows(2) {
-            let (start, end) = ((pair[0] - first) * hidden, (pair[1] - first) * hidden);
-            let qkv = &qkv[3 * start..3 * end];
-            let blocks = context[start..end].chunks_mut(rows * hidden).enumerate();
-            steps.each(scratch, blocks, |(block, context), scratch| {
-                let queries = block * rows..block * rows + context.len() / hidden;
-                cpu.attention(qkv, (heads, hidden), queries, scratch, context);
-            });
-        }
+        // Each call packs the window's keys and values anew, so blocks of queries are as large as threads allow.
+        let queries = steps.queries_per_block(rows);
+        let (mut qkv, mut rest) = (&qkv[..], &mut context[..]);
+        let windows = bounds.windows(2).flat_map(|pair| {
+            let len = (pair[1] - pair[0]) * hidden;
+            let (window, others) = qkv.split_at(3 * len);
+            qkv = others;
+            let own = rest.split_off_mut(..len).expect("there is a row for every token");
+            let blocks = own.chunks_mut(queries.saturating_mul(hidden)).enumerate();
+            blocks.map(move |(block, context)| (window, block * queries, context))
+        });
+        steps.each(scratch, windows, |(window, first, context), scratch| {
+            let queries = first..first + context.len() / hidden;
+            cpu.attention(window, (heads, hidden), queries, scratch, context);
+        });
 
         let blocks = x.chunks_mut(rows * hidden).zip(y.chunks_mut(rows * hidden)).zip(context.chunks(rows * hidden));
         steps.each(scratch, blocks, |((x, y), context), scratch| {

@@ -2,8 +2,8 @@
 //!
 //! BERT, DistilBERT and RoBERTa differ in the names of their weights and in their embeddings, not in what a layer
 //! computes, so one [`Encoder`] serves all. Running and training differ in the operations (fused, or differentiable)
-//! and in where the tensors come from: both are traits, [`Ops`] and [`Weights`], so there is no second forward pass
-//! that could drift from the first.
+//! and in where the tensors come from: both are traits, [`Ops`] and [`Weights`]. What runs for users computes the same on
+//! the CPU by kernels and on GPUs by launches of its own; tests hold all of them to the same reference numbers.
 
 use candle_core::{Device, Result, Tensor};
 

@@ -86,7 +86,10 @@ pub enum ModelError {
     #[error("{0}")]
     Cpu(String),
     /// A batch holds a token that the model does not know. A tokeniser that fits the model makes none.
-    #[error("the model has no token {word} of type {kind} at position {position}")]
+    #[error(
+        "the model has no token {word} of type {kind} at position {position}: its tokenizer.json does not fit its weights, \
+         or a window is too long"
+    )]
     Batch {
         /// The token's id.
         word: usize,

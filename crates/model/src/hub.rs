@@ -203,14 +203,17 @@ fn fetch_model(
         return Ok(cache.snapshot(revision));
     }
     let client = Client::new(id, environment)?;
-    let info = client.info(revision).map_err(|problem| match problem {
-        HubError::Unreachable { host, detail, .. } => HubError::Unreachable {
-            host,
-            detail,
-            cached: cache.commit(revision).is_some_and(|commit| in_cache(&commit)),
-        },
-        other => other,
-    })?;
+    let info = match client.info(revision) {
+        // All that a model needs is there, and never changes; only whether it has more could not be asked.
+        Err(HubError::Unreachable { .. }) if is_commit(revision) && in_cache(revision) => {
+            return Ok(cache.snapshot(revision));
+        }
+        Err(HubError::Unreachable { host, detail, .. }) => {
+            let cached = cache.commit(revision).is_some_and(|commit| in_cache(&commit));
+            return Err(HubError::Unreachable { host, detail, cached });
+        }
+        answer => answer?,
+    };
     check_files(&info, revision)?;
     // First, so that whoever finds the others finds this one, too.
     let optional = info.has(OPTIONAL).then_some(OPTIONAL);
@@ -220,7 +223,8 @@ fn fetch_model(
         }
     }
     if optional.is_none() {
-        cache.set_absent(&info.sha, OPTIONAL)?;
+        // A cache that cannot be written to costs a question each time, no more.
+        let _ = cache.set_absent(&info.sha, OPTIONAL);
     }
     if !is_commit(revision) {
         // Last, so that offline use keeps the older, whole snapshot until the new one is whole.

@@ -165,6 +165,10 @@ fn the_file_for_int8_comes_along_where_there_is_one() {
     assert_eq!(hub.seen(), []);
     // Another tool fetches what it knows: then the hub is asked once more.
     fs::remove_file(folder.join("int8.safetensors")).unwrap();
+    // … and where it cannot be, what is needed is there all the same.
+    let mut unreachable = client.environment.clone();
+    unreachable.endpoint = "http://127.0.0.1:1".to_owned();
+    assert_eq!(download_with(ID, &client.options, &unreachable, &mut |_| {}).unwrap(), folder);
     assert_eq!(ModelFiles::read(&client.offline().unwrap()).unwrap().int8, None);
     assert!(ModelFiles::read(&client.get().unwrap()).unwrap().int8.is_some());
 }

@@ -95,6 +95,22 @@ pub(crate) fn update_manifest(folder: &Path, added: &str, changed: &[&str]) -> R
     write_atomically(&path, lines.as_bytes())
 }
 
+/// Takes the line of a file that is gone out of the manifest of `folder`, if there is one.
+///
+/// # Errors
+/// What reading and writing it say.
+pub(crate) fn drop_from_manifest(folder: &Path, gone: &str) -> Result<(), TrainError> {
+    let path = folder.join(MANIFEST);
+    let manifest = match std::fs::read_to_string(&path) {
+        Ok(manifest) => manifest,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(TrainError::read(&path)(error)),
+    };
+    let stays = |line: &&str| split(line).is_none_or(|(_, file)| file != gone);
+    let lines: String = manifest.lines().filter(stays).map(|line| format!("{line}\n")).collect();
+    write_atomically(&path, lines.as_bytes())
+}
+
 /// The sum and the file of a manifest's line.
 fn split(line: &str) -> Option<(&str, &str)> {
     line.split_once("  ").or_else(|| line.split_once(" *"))

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use crate::calibrate::fit_temperature;
 use crate::eval::read_all;
-use crate::manifest::update_manifest;
+use crate::manifest::{drop_from_manifest, update_manifest};
 use crate::parameters::write_atomically;
 use crate::{EvalReport, Example, TrainError};
 
@@ -173,7 +173,8 @@ impl fmt::Display for Quantisation {
 
 /// Quantises the model in `folder`: finds what int8 needs on some of `texts`, whatever is marked there, and measures
 /// int8 against f32 on `dev`. Within the limits it writes `int8.safetensors` into the folder, the figures into its
-/// `eval.json` if it has one, and the sums into its `SHA256SUMS` if it has one; beyond them it writes nothing.
+/// `eval.json` if it has one, and the sums into its `SHA256SUMS` if it has one; beyond them it writes nothing, and an
+/// `int8.safetensors` of an earlier time goes: it would say of the model what is not so.
 ///
 /// # Errors
 /// [`TrainError::Empty`] if there is nothing to find or measure on, [`TrainError::Report`] if `eval.json` is none, or
@@ -198,6 +199,9 @@ pub fn quantise(
             write_atomically(&report, &json)?;
         }
         update_manifest(folder, BALANCE_FILE, &[EVAL_FILE])?;
+    } else if folder.join(BALANCE_FILE).exists() {
+        std::fs::remove_file(folder.join(BALANCE_FILE)).map_err(TrainError::write(folder))?;
+        drop_from_manifest(folder, BALANCE_FILE)?;
     }
     Ok(result)
 }

@@ -272,6 +272,10 @@ fn int8_is_written_within_the_limits_only() {
     let annotator = Annotator::load(&ModelFiles::read(out).unwrap(), &RunOptions::default()).unwrap();
     assert_eq!(annotator.info().precision, dateline_model::Precision::Int8);
 
+    // What was good enough once and is no longer does not stay.
+    assert!(!quantise(f32_only, &texts, &dev).unwrap().kept);
+    assert!(!out.join(BALANCE_FILE).exists() && !state()[1].contains(BALANCE_FILE));
+
     let unmarked = [Example { spans: vec![], ..dev[0].clone() }];
     for (texts, dev) in [(&[][..], &dev[..]), (&texts, &unmarked), (&texts, &[])] {
         let error = quantise(QuantiseLimits::default(), texts, dev).unwrap_err();

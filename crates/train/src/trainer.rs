@@ -68,6 +68,9 @@ impl Inputs {
         if full.is_empty() || dev.is_empty() || options.seeds.is_empty() {
             return Err(TrainError::Empty("training needs marked texts, held-out texts and a seed".to_owned()));
         }
+        if dev.iter().all(|one| one.spans.is_empty()) {
+            return Err(TrainError::Empty("no span is marked in the held-out texts".to_owned()));
+        }
         let mut labels: Vec<Label> =
             full.iter().flat_map(|one| one.spans.iter().map(|(_, label)| label.clone())).collect();
         labels.sort();
@@ -313,7 +316,7 @@ impl<'t> Trainer<'t> {
         write("config.json", &pretty(&self.inputs.base.config_with(temperature))?)?;
         flow(observer.event(&TrainEvent::Calibrated { temperature }))?;
 
-        // The last word is what users will get: the written folder, read by the product.
+        // The last word is what the product reads from the written folder; int8 is measured against it.
         let precision = Some(RunPrecision::F32);
         let run = RunOptions { precision, threads: self.options.threads, ..RunOptions::default() };
         let files = ModelFiles::read(out)?;

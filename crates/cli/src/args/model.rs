@@ -25,7 +25,7 @@ pub(crate) struct ModelArgs {
     #[arg(long, env = "DATELINE_DEVICE", default_value_t)]
     device: DeviceSpec,
     /// How exactly to compute: int8, bf16 or f32 [default: int8 on the CPU if the model was found to lose nothing by it,
-    /// else f32].
+    /// bf16 on NVIDIA's GPUs, else f32].
     #[arg(long, env = "DATELINE_PRECISION")]
     precision: Option<Precision>,
     /// Threads on the CPU [default: one per core].

@@ -20,7 +20,10 @@ pub(super) fn run(config: QuantiseConfig) -> Result<(), Failure> {
     let result = quantise(&folder, &all, &dev, &options).map_err(failure)?;
     writeln!(io::stdout().lock(), "{result}")?;
     if !result.kept {
-        return Err(Failure::work(format!("int8 is not good enough, and nothing was written: {}", result.reason())));
+        return Err(Failure::work(format!(
+            "int8 is not good enough, and the model stays without an int8.safetensors: {}",
+            result.reason()
+        )));
     }
     terminal::say(format_args!("{} has its int8.safetensors: the CPU takes int8 for it now", folder.display()));
     Ok(())

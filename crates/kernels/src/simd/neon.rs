@@ -56,7 +56,7 @@ unsafe impl Simd for Neon {
     type W = [int8x16_t; 4];
 
     const INT8_TILE: (usize, usize) = (4, 1);
-    const F32_TILE: (usize, usize) = (5, 1);
+    const F32_TILE: (usize, usize) = (4, 1);
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self::F {

@@ -51,6 +51,8 @@ impl Inputs {
 /// A factor for each input of each linear layer, and the temperature that scores have in int8.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Balance {
+    /// Whose it is, for messages.
+    model: String,
     factors: BTreeMap<String, Vec<f32>>,
     /// Divides the logits of a model in int8 before they become probabilities; fitted on held-out text.
     pub temperature: Option<f64>,
@@ -81,7 +83,7 @@ impl Balance {
             }
             factors.insert(name.to_owned(), values);
         }
-        Ok(Self { factors, temperature })
+        Ok(Self { model: model.to_owned(), factors, temperature })
     }
 
     /// The bytes of the file.
@@ -90,7 +92,7 @@ impl Balance {
     /// [`ModelError::Balance`] if the format cannot hold it.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ModelError> {
         let fail = |error: safetensors::SafeTensorError| ModelError::Balance {
-            model: String::new(),
+            model: self.model.clone(),
             detail: error.to_string(),
         };
         let bytes: Vec<(&String, usize, Vec<u8>)> = self
@@ -113,7 +115,7 @@ impl Balance {
     /// The factors for those inputs, of which there are `width`.
     pub(crate) fn factors(&self, inputs: Inputs, width: usize) -> Result<&[f32], ModelError> {
         let name = inputs.name();
-        let fail = |detail| ModelError::Balance { model: String::new(), detail };
+        let fail = |detail| ModelError::Balance { model: self.model.clone(), detail };
         let factors = self.factors.get(&name).ok_or_else(|| fail(format!("it has no tensor {name:?}")))?;
         if factors.len() != width {
             return Err(fail(format!("tensor {name:?} has {} values, but the model {width}", factors.len())));
@@ -128,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_and_what_is_damaged_is_refused() {
-        let mut balance = Balance { temperature: Some(1.25), ..Balance::default() };
+        let mut balance = Balance { model: "m".to_owned(), temperature: Some(1.25), ..Balance::default() };
         balance.insert(Inputs::attention(0), vec![0.5, 2.0]);
         balance.insert(Inputs::inner(3), vec![1.0; 7]);
         let bytes = balance.to_bytes().unwrap();

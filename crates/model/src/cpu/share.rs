@@ -13,7 +13,7 @@ use crate::{ModelError, PackedBatch};
 /// cache, enough to read the weights rarely.
 const ROWS_PER_BLOCK: usize = 24;
 
-/// Blocks are multiples of so many rows, the height of the kernels' tiles.
+/// Blocks are multiples of so many rows: the height of AVX2's int8 tiles, and a part of AVX-512's.
 const ROWS_PER_TILE: usize = 4;
 
 /// Tokens of a chunk: at least so many, so that weights are read for many rows, and rarely more, so that threads finish
@@ -58,6 +58,11 @@ impl<'p> Steps<'p> {
         let blocks = threads * rows.div_ceil(threads * ROWS_PER_BLOCK).max(1);
         // Even blocks, of whole tiles.
         rows.div_ceil(blocks).next_multiple_of(ROWS_PER_TILE).max(1)
+    }
+
+    /// Into how many queries a window's attention is cut, where other steps take `rows`: not at all by one thread alone.
+    pub(super) const fn queries_per_block(self, rows: usize) -> usize {
+        if self.shared { rows } else { usize::MAX }
     }
 
     /// Does `work` for each block.

@@ -21,9 +21,15 @@ impl Attention {
     ///
     /// # Errors
     /// Those of candle: the device ran out of memory.
-    pub(super) fn new(cu_seqlens: &[usize], heads: usize, dtype: DType, device: &Device) -> Result<Self> {
+    pub(super) fn new(
+        cu_seqlens: &[usize],
+        (heads, hidden): (usize, usize),
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self> {
+        debug_assert!(hidden.is_multiple_of(heads), "heads share the hidden size evenly");
         #[cfg(feature = "flash-attn")]
-        if super::flash::takes(device, dtype) {
+        if super::flash::takes(device, dtype, hidden / heads) {
             return super::flash::Flash::new(cu_seqlens, heads, device).map(Self::Flash);
         }
         Grouped::new(&Grouping::new(cu_seqlens, heads)?, heads, dtype, device).map(Self::Grouped)
@@ -159,7 +165,10 @@ mod tests {
                 let expected = by_window(&qkv, &cu_seqlens, heads);
                 for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F16, 3e-2)] {
                     let qkv = qkv.to_dtype(dtype).unwrap();
-                    let ours = Attention::new(&cu_seqlens, heads, dtype, &CPU).unwrap().attend(&qkv).unwrap();
+                    let ours = Attention::new(&cu_seqlens, (heads, qkv.dim(1).unwrap() / 3), dtype, &CPU)
+                        .unwrap()
+                        .attend(&qkv)
+                        .unwrap();
                     let difference = largest_difference(&ours, &expected);
                     assert!(difference < tolerance, "{lengths:?}, {heads} × {width}, {dtype:?}: {difference}");
                 }
@@ -202,7 +211,7 @@ mod tests {
         let heads = 2;
         let cu_seqlens = cu_seqlens(&[6, 11, 3]);
         let qkv = rows(20, 48, 3);
-        let attention = Attention::new(&cu_seqlens, heads, DType::F32, &CPU).unwrap();
+        let attention = Attention::new(&cu_seqlens, (heads, qkv.dim(1).unwrap() / 3), DType::F32, &CPU).unwrap();
         let before = attention.attend(&qkv).unwrap();
         let others = Tensor::cat(&[rows(6, 48, 4), qkv.narrow(0, 6, 11).unwrap(), rows(3, 48, 5)], 0).unwrap();
         let after = attention.attend(&others).unwrap();

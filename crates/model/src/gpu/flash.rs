@@ -3,9 +3,9 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
-/// Whether these kernels run there, on such numbers.
-pub(super) fn takes(device: &Device, dtype: DType) -> bool {
-    device.is_cuda() && matches!(dtype, DType::F16 | DType::BF16)
+/// Whether these kernels run there, on such numbers, for heads of that width.
+pub(super) fn takes(device: &Device, dtype: DType, width: usize) -> bool {
+    device.is_cuda() && matches!(dtype, DType::F16 | DType::BF16) && width.is_multiple_of(8) && width <= 512
 }
 
 /// The windows of one batch.

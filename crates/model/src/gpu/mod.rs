@@ -96,7 +96,8 @@ impl GpuEncoder {
             return Ok(Vec::new());
         }
         self.check(batch)?;
-        let attention = Attention::new(&batch.cu_seqlens, self.config.heads, self.dtype, &self.device)?;
+        let attention =
+            Attention::new(&batch.cu_seqlens, (self.config.heads, self.config.hidden_size), self.dtype, &self.device)?;
         let mut x = self.embed(batch)?;
         for layer in &self.layers {
             x = layer.forward(&x, &attention, self.config.activation, pause)?;

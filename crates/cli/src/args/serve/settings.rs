@@ -38,7 +38,7 @@ pub(crate) struct ServeSettings {
     #[serde(with = "list")]
     pub(super) device: Option<Vec<DeviceSpec>>,
     /// How exactly to compute: int8, bf16 or f32 [default: int8 on the CPU for models that were found to lose nothing by
-    /// it, else f32].
+    /// it, bf16 on NVIDIA's GPUs, else f32].
     #[arg(long, env = "DATELINE_PRECISION", help_heading = MODEL)]
     #[serde(with = "word")]
     pub(super) precision: Option<Precision>,
