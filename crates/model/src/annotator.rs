@@ -85,12 +85,12 @@ impl Annotator {
         if let Some(temperature) = balance.as_ref().and_then(|balance| balance.temperature) {
             config.dateline.temperature = temperature;
         }
-        let encoder = Runner::load(&config, &weights, &device, precision, balance.as_ref())?;
         let threads = options.threads.map_or(0, NonZeroUsize::get);
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|index| format!("dateline-model-{index}"))
             .build()?;
+        let encoder = Runner::load(&config, &weights, &device, (precision, balance.as_ref()), &pool)?;
         let info = ModelInfo {
             name: files.name.clone(),
             architecture: config.architecture.clone(),

@@ -14,6 +14,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use dateline_kernels::{Cpu, F32Matrix, FeedForward, Matrix, Norm, Scratch};
+use rayon::prelude::*;
 
 pub use balance::{Balance, FILE as BALANCE_FILE};
 use layer::{Layer, Source};
@@ -60,7 +61,8 @@ struct Room {
 }
 
 impl CpuEncoder {
-    /// Takes an encoder with `tags` outputs from `weights`, its linear layers in `precision`.
+    /// Takes an encoder with `tags` outputs from `weights`, its linear layers in `precision`, on the rayon pool that the
+    /// caller installed.
     ///
     /// # Errors
     /// [`ModelError`] if the weights do not fit, if `DATELINE_CPU` names what this machine lacks, or if the precision
@@ -91,7 +93,7 @@ impl CpuEncoder {
             cpu,
             tables,
             embeddings_norm: source.norm(&part("LayerNorm"))?,
-            layers: (0..config.layers).map(|index| source.layer(index)).collect::<Result<_, _>>()?,
+            layers: (0..config.layers).into_par_iter().map(|index| source.layer(index)).collect::<Result<_, _>>()?,
             classifier: Matrix::F32(F32Matrix::pack(&weight, &bias, hidden)),
             config: config.clone(),
             rooms: Mutex::default(),

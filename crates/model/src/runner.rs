@@ -31,7 +31,8 @@ pub(crate) fn precision(options: &RunOptions, files: &ModelFiles) -> Precision {
 }
 
 impl Runner {
-    /// Takes the encoder that `config` describes from `weights`, which are on the CPU, to `device`.
+    /// Takes the encoder that `config` describes from `weights`, which are on the CPU, to `device`; the threads of `pool`
+    /// pack them for the CPU.
     ///
     /// # Errors
     /// [`ModelError`] if the weights do not fit or the device does not have that precision.
@@ -39,8 +40,8 @@ impl Runner {
         config: &ModelConfig,
         weights: &SafetensorsWeights<'_>,
         device: &Device,
-        precision: Precision,
-        balance: Option<&Balance>,
+        (precision, balance): (Precision, Option<&Balance>),
+        pool: &rayon::ThreadPool,
     ) -> Result<Self, ModelError> {
         let tags = config.tags.len();
         #[cfg(any(feature = "cuda", feature = "metal"))]
@@ -57,7 +58,8 @@ impl Runner {
             return Ok(Self::Gpu(Box::new(GpuEncoder::new(&encoder, device, dtype)?)));
         }
         debug_assert!(device.is_cpu(), "other devices open only in builds that have them");
-        Ok(Self::Cpu(Box::new(CpuEncoder::load(&config.encoder, tags, weights, precision, balance)?)))
+        let encoder = pool.install(|| CpuEncoder::load(&config.encoder, tags, weights, precision, balance))?;
+        Ok(Self::Cpu(Box::new(encoder)))
     }
 
     /// The logits of a batch, `[tokens][tags]`: on the CPU by the threads of `pool`, with a pause now and then.
