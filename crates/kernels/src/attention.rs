@@ -102,7 +102,7 @@ unsafe fn generic<S: Simd>(window: Window<'_>, queries: Range<usize>, room: &mut
     }
 }
 
-/// Keys as panels of sixteen tokens: `[tokens / 16][width][16]`, padded with zeros.
+/// Keys as panels of sixteen tokens: `[tokens / 16][width][16]`.
 #[inline(always)]
 fn pack_keys(keys: &[f32], (tokens, stride): (usize, usize), width: usize, panels: &mut [f32]) {
     for (panel, first) in panels.chunks_exact_mut(width * LANES).zip((0..tokens).step_by(LANES)) {

@@ -60,6 +60,17 @@ struct Room {
     scratch: Scratch,
 }
 
+impl Room {
+    /// Has room for so many tokens, and no more.
+    fn fit(&mut self, tokens: usize, hidden: usize) {
+        for (buffer, width) in
+            [(&mut self.x, hidden), (&mut self.y, hidden), (&mut self.context, hidden), (&mut self.qkv, 3 * hidden)]
+        {
+            buffer.resize(tokens * width, 0.0);
+        }
+    }
+}
+
 impl CpuEncoder {
     /// Takes an encoder with `tags` outputs from `weights`, its linear layers in `precision`, on the rayon pool that the
     /// caller installed.
@@ -131,11 +142,7 @@ impl CpuEncoder {
         let bounds = &batch.cu_seqlens[windows.start..=windows.end];
         let (Some(&first), Some(&end)) = (bounds.first(), bounds.last()) else { return Ok(()) };
         let mut room = self.rooms.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        let hidden = self.config.hidden_size;
-        room.x.resize((end - first) * hidden, 0.0);
-        room.y.resize((end - first) * hidden, 0.0);
-        room.context.resize((end - first) * hidden, 0.0);
-        room.qkv.resize((end - first) * 3 * hidden, 0.0);
+        room.fit(end - first, self.config.hidden_size);
         self.embed(batch, first..end, &mut room.x, &mut room.y)?;
         for layer in &self.layers {
             self.layer(layer, bounds, &mut room, steps);

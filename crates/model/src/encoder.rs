@@ -17,15 +17,6 @@ pub trait Weights {
     /// # Errors
     /// [`ModelError::Weights`] if it is missing, of another shape or damaged.
     fn get(&self, name: &str, shape: &[usize]) -> std::result::Result<Tensor, ModelError>;
-
-    /// As [`Weights::get`], for the matrix of a linear layer (`[out, in]`): the memory may be laid out as the product
-    /// likes it best.
-    ///
-    /// # Errors
-    /// As [`Weights::get`].
-    fn get_matrix(&self, name: &str, shape: [usize; 2]) -> std::result::Result<Tensor, ModelError> {
-        self.get(name, &shape)
-    }
 }
 
 /// `x * weightᵀ + bias`.
@@ -201,7 +192,7 @@ struct Source<'s> {
 impl Source<'_> {
     fn linear(&self, name: &str, out: usize, input: usize) -> std::result::Result<Linear, ModelError> {
         Ok(Linear {
-            weight: self.weights.get_matrix(&format!("{name}.weight"), [out, input])?,
+            weight: self.weights.get(&format!("{name}.weight"), &[out, input])?,
             bias: self.weights.get(&format!("{name}.bias"), &[out])?,
         })
     }

@@ -1,8 +1,7 @@
 //! The tensor operations of the encoder in run mode: fused loops on the CPU, compositions of candle's own operations on
 //! other devices. None of them can be differentiated; training brings its own [`Ops`].
 //!
-//! Rows are shared out over the rayon pool that the caller installed. A row's result never depends on how many rows
-//! there are or on which thread took it.
+//! Rows are shared out over the rayon pool that the caller installed; which thread takes a row changes nothing.
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, D, Error, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
@@ -31,15 +30,13 @@ pub fn layer_norm(x: &Tensor, norm: &LayerNorm) -> Result<Tensor> {
 
 /// Whether a linear layer has so few outputs that its product is computed by [`NarrowLinear`].
 #[must_use]
-pub(crate) const fn is_narrow(outputs: usize) -> bool {
+const fn is_narrow(outputs: usize) -> bool {
     outputs <= 64
 }
 
 impl Ops for RunOps {
-    /// On the CPU a token's result must not depend on how many tokens there are. The `gemm` crate sums along the inner
-    /// dimension in blocks, and the blocks depend on the number of rows in two cases: for up to 64 rows and columns,
-    /// and for up to 256 results of a row-major times a column-major matrix. So narrow layers have a product of their
-    /// own, and the weights of the others come to the product row by row as `[in, out]`.
+    /// The `gemm` crate sums along the inner dimension in blocks that depend on the number of rows for up to 64 rows and
+    /// columns, so narrow layers have a product of their own on the CPU.
     fn linear(&self, x: &Tensor, linear: &Linear) -> Result<Tensor> {
         if x.device().is_cpu() && is_narrow(linear.weight.dim(0)?) {
             return x.apply_op3_no_bwd(&linear.weight, &linear.bias, &NarrowLinear);

@@ -4,11 +4,11 @@
 use candle_core::{DType, Device, Tensor};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use crate::ModelError;
 use crate::encoder::Weights;
-use crate::ops;
 
 /// The weights of a model in a safetensors file, f32, f16 or bf16; handed out as f32.
 pub struct SafetensorsWeights<'f> {
@@ -44,17 +44,39 @@ impl<'f> SafetensorsWeights<'f> {
     /// # Errors
     /// As [`Weights::get`].
     pub(crate) fn table(&self, name: &str, [rows, width]: [usize; 2]) -> Result<Table, ModelError> {
-        // Checks the name, the shape and the values.
-        self.get(name, &[rows, width])?;
-        let view = self.tensors.tensor(name).map_err(|error| self.fail(error.to_string()))?;
-        let values = match view.dtype() {
-            Dtype::F16 => TableValues::F16(view.data().as_chunks().0.iter().map(|x| f16::from_le_bytes(*x)).collect()),
-            Dtype::BF16 => {
+        let (view, dtype) = self.view(name, &[rows, width])?;
+        let values = match dtype {
+            DType::F16 => TableValues::F16(view.data().as_chunks().0.iter().map(|x| f16::from_le_bytes(*x)).collect()),
+            DType::BF16 => {
                 TableValues::Bf16(view.data().as_chunks().0.iter().map(|x| bf16::from_le_bytes(*x)).collect())
             }
             _ => TableValues::F32(view.data().as_chunks().0.iter().map(|x| f32::from_le_bytes(*x)).collect()),
         };
+        if !values.are_finite() {
+            return Err(self.not_finite(name));
+        }
         Ok(Table { width, values })
+    }
+
+    /// A tensor of that name and shape, and its type, which is one that can be read.
+    fn view(&self, name: &str, shape: &[usize]) -> Result<(TensorView<'_>, DType), ModelError> {
+        let view = self.tensors.tensor(name).map_err(|_| {
+            self.fail(format!("it has no tensor {name:?}: is it the weights of the model that config.json describes?"))
+        })?;
+        if view.shape() != shape {
+            return Err(self.fail(format!("tensor {name:?} is {:?}, but config.json makes it {shape:?}", view.shape())));
+        }
+        let dtype = match view.dtype() {
+            Dtype::F32 => DType::F32,
+            Dtype::F16 => DType::F16,
+            Dtype::BF16 => DType::BF16,
+            other => return Err(self.fail(format!("tensor {name:?} is {other:?}: only F32, F16 and BF16 are read"))),
+        };
+        Ok((view, dtype))
+    }
+
+    fn not_finite(&self, name: &str) -> ModelError {
+        self.fail(format!("tensor {name:?} holds values that are no finite numbers: the file is damaged"))
     }
 
     fn fail(&self, detail: String) -> ModelError {
@@ -76,6 +98,16 @@ enum TableValues {
     Bf16(Vec<bf16>),
 }
 
+impl TableValues {
+    fn are_finite(&self) -> bool {
+        match self {
+            Self::F32(values) => values.iter().all(|x| x.is_finite()),
+            Self::F16(values) => values.iter().all(|x| x.is_finite()),
+            Self::Bf16(values) => values.iter().all(|x| x.is_finite()),
+        }
+    }
+}
+
 impl Table {
     /// Adds the row of that index to `sum`, by way of `row`, which is as long; if there is no such row, nothing is added
     /// and the answer is false.
@@ -95,34 +127,12 @@ impl Table {
 
 impl Weights for SafetensorsWeights<'_> {
     fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor, ModelError> {
-        let view = self.tensors.tensor(name).map_err(|_| {
-            self.fail(format!("it has no tensor {name:?}: is it the weights of the model that config.json describes?"))
-        })?;
-        if view.shape() != shape {
-            return Err(self.fail(format!("tensor {name:?} is {:?}, but config.json makes it {shape:?}", view.shape())));
-        }
-        let dtype = match view.dtype() {
-            Dtype::F32 => DType::F32,
-            Dtype::F16 => DType::F16,
-            Dtype::BF16 => DType::BF16,
-            other => return Err(self.fail(format!("tensor {name:?} is {other:?}: only F32, F16 and BF16 are read"))),
-        };
+        let (view, dtype) = self.view(name, shape)?;
         let on_cpu = Tensor::from_raw_buffer(view.data(), dtype, shape, &Device::Cpu)?.to_dtype(DType::F32)?;
         // A sum is finite only if every value is; overflow of the sum itself is out of reach of sane weights.
         if !on_cpu.abs()?.sum_all()?.to_scalar::<f32>()?.is_finite() {
-            return Err(
-                self.fail(format!("tensor {name:?} holds values that are no finite numbers: the file is damaged"))
-            );
+            return Err(self.not_finite(name));
         }
         Ok(on_cpu.to_device(&self.device)?)
-    }
-
-    fn get_matrix(&self, name: &str, shape: [usize; 2]) -> Result<Tensor, ModelError> {
-        let matrix = self.get(name, &shape)?;
-        if !self.device.is_cpu() || ops::is_narrow(shape[0]) {
-            return Ok(matrix);
-        }
-        // Column by column, seen as `[out, in]`: see `RunOps::linear`.
-        Ok(matrix.t()?.contiguous()?.t()?)
     }
 }

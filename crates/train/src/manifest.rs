@@ -74,12 +74,7 @@ pub fn write_manifest(folder: &Path, files: &[&str]) -> Result<(), TrainError> {
 /// # Errors
 /// [`TrainError::Read`] or [`TrainError::Write`].
 pub(crate) fn update_manifest(folder: &Path, added: &str, changed: &[&str]) -> Result<(), TrainError> {
-    let path = folder.join(MANIFEST);
-    let manifest = match std::fs::read_to_string(&path) {
-        Ok(manifest) => manifest,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(TrainError::read(&path)(error)),
-    };
+    let Some(manifest) = manifest_of(folder)? else { return Ok(()) };
     let mut lines = String::new();
     let mut listed = false;
     for old in manifest.lines() {
@@ -92,7 +87,7 @@ pub(crate) fn update_manifest(folder: &Path, added: &str, changed: &[&str]) -> R
     if !listed {
         lines += &line(folder, added)?;
     }
-    write_atomically(&path, lines.as_bytes())
+    write_atomically(&folder.join(MANIFEST), lines.as_bytes())
 }
 
 /// Takes the line of a file that is gone out of the manifest of `folder`, if there is one.
@@ -100,15 +95,20 @@ pub(crate) fn update_manifest(folder: &Path, added: &str, changed: &[&str]) -> R
 /// # Errors
 /// What reading and writing it say.
 pub(crate) fn drop_from_manifest(folder: &Path, gone: &str) -> Result<(), TrainError> {
-    let path = folder.join(MANIFEST);
-    let manifest = match std::fs::read_to_string(&path) {
-        Ok(manifest) => manifest,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(TrainError::read(&path)(error)),
-    };
+    let Some(manifest) = manifest_of(folder)? else { return Ok(()) };
     let stays = |line: &&str| split(line).is_none_or(|(_, file)| file != gone);
     let lines: String = manifest.lines().filter(stays).map(|line| format!("{line}\n")).collect();
-    write_atomically(&path, lines.as_bytes())
+    write_atomically(&folder.join(MANIFEST), lines.as_bytes())
+}
+
+/// The manifest of `folder`, if it has one.
+fn manifest_of(folder: &Path) -> Result<Option<String>, TrainError> {
+    let path = folder.join(MANIFEST);
+    match std::fs::read_to_string(&path) {
+        Ok(manifest) => Ok(Some(manifest)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(TrainError::read(&path)(error)),
+    }
 }
 
 /// The sum and the file of a manifest's line.

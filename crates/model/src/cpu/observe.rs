@@ -40,10 +40,7 @@ impl CpuEncoder {
         for window in batch.windows() {
             let tokens = window.len();
             let mut room = Room::default();
-            room.x.resize(tokens * hidden, 0.0);
-            room.y.resize(tokens * hidden, 0.0);
-            room.context.resize(tokens * hidden, 0.0);
-            room.qkv.resize(tokens * 3 * hidden, 0.0);
+            room.fit(tokens, hidden);
             self.embed(batch, window, &mut room.x, &mut room.y)?;
             let mut inner = vec![0.0; tokens * wide];
             for (index, layer) in self.layers.iter().enumerate() {
