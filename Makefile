@@ -56,6 +56,8 @@ CUDA_CHECK = $(abspath $(or $(CARGO_TARGET_DIR),target))/cuda-check
 
 build-cuda: ## build for NVIDIA's GPUs of CUDA_COMPUTE_CAP (90: Hopper, 80: Ampere), without having one (needs Python, C++)
 	$(if $(CUDA_COMPUTE_CAP),,$(error set CUDA_COMPUTE_CAP to that of your GPU, as in `make build-cuda CUDA_COMPUTE_CAP=90`))
+	@test $(CUDA_COMPUTE_CAP) -ge 80 || { echo "CUDA_COMPUTE_CAP is $(CUDA_COMPUTE_CAP), but the encoder runs in bf16," \
+	"which GPUs have from 80 (Ampere) on" >&2; exit 1; }
 	tools/cuda/late.sh $(CUDA_BUILD)/late/lib
 	toolkit="$$(tools/cuda/toolkit.sh)" && \
 	PATH="$$toolkit/bin:$$PATH" NVCC=$(CURDIR)/tools/cuda/nvcc CUDA_HOME=$(CUDA_BUILD)/late CUDA_ROOT="$$toolkit" \

@@ -79,7 +79,11 @@ impl Annotator {
         let weights = SafetensorsWeights::open(&files.name, &files.weights, &Device::Cpu)?;
         let precision = runner::precision(options, files);
         let balance = match &files.int8 {
-            Some(file) if precision == Precision::Int8 => Some(Balance::parse(&files.name, file)?),
+            Some(file) if precision == Precision::Int8 => {
+                let balance = Balance::parse(&files.name, file)?;
+                balance.check(&files.weights)?;
+                Some(balance)
+            }
             _ => None,
         };
         if let Some(temperature) = balance.as_ref().and_then(|balance| balance.temperature) {
@@ -197,7 +201,7 @@ impl Annotator {
     }
 
     /// What an `int8.safetensors` of this model holds, found on `texts` (some hundred sentences of the kind that the
-    /// model is to read). Its temperature is still to be fitted.
+    /// model is to read). Its temperature is still to be fitted, and it is to be told what it was [`Balance::made_for`].
     ///
     /// # Errors
     /// [`ModelError::Precision`] unless the model runs in f32 on the CPU, or as [`Annotator::annotate`].

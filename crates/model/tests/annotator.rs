@@ -17,7 +17,7 @@ fn load(model: &str, options: &RunOptions) -> Annotator {
     if options.precision == Some(Precision::Int8) {
         let single = Annotator::load(&files, &RunOptions::default()).unwrap();
         let balance = single.balance(&["Ilse Brandt said that the 14th brigade left Port Almeda at dawn."]).unwrap();
-        files.int8 = Some(balance.to_bytes().unwrap().into());
+        files.int8 = Some(balance.made_for(&files.weights).to_bytes().unwrap().into());
     }
     Annotator::load(&files, options).unwrap()
 }
@@ -116,7 +116,8 @@ fn int8_is_taken_where_it_was_tested() {
     let untested = Annotator::load(&files, &RunOptions::default()).unwrap();
     assert_eq!(untested.info().precision, Precision::F32);
     assert_eq!(precision(&files, Some(Precision::Int8)).unwrap(), Precision::Int8);
-    let mut balance = untested.balance(&["Dorvan Port fell to the 7th brigade."]).unwrap();
+    let text = "Dorvan Port fell to the 7th brigade.";
+    let mut balance = untested.balance(&[text]).unwrap().made_for(&files.weights);
     balance.temperature = Some(4.0);
     files.int8 = Some(balance.to_bytes().unwrap().into());
     assert_eq!(precision(&files, None).unwrap(), Precision::Int8);
@@ -125,7 +126,6 @@ fn int8_is_taken_where_it_was_tested() {
     assert!(message.contains("int8 or f32") && message.contains("--device"), "{message}");
 
     // The file's temperature is int8's alone.
-    let text = "Dorvan Port fell to the 7th brigade.";
     let scores = |annotator: &Annotator| -> Vec<f32> {
         annotator.annotate(text).unwrap().iter().map(|mention| mention.score).collect()
     };

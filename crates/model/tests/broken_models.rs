@@ -116,7 +116,9 @@ fn a_clone_without_its_large_files_says_how_to_get_them() {
 /// The factors of another model, or of this one before it was cut: in int8 they would be silently wrong.
 #[test]
 fn factors_for_int8_that_do_not_fit_are_refused() {
-    let found = load(&files()).unwrap().balance(&["The harbour fell."]).unwrap().to_bytes().unwrap();
+    let found = load(&files()).unwrap().balance(&["The harbour fell."]).unwrap();
+    let of_other_weights = found.clone().made_for(b"other weights").to_bytes().unwrap();
+    let found = found.made_for(&files().weights).to_bytes().unwrap();
     let with_int8 = |bytes: Vec<u8>| ModelFiles { int8: Some(bytes.into()), ..files() };
     load(&with_int8(found.clone())).unwrap();
     let tensors = SafeTensors::deserialize(&found).unwrap();
@@ -125,14 +127,18 @@ fn factors_for_int8_that_do_not_fit_are_refused() {
     let width = first.shape()[0];
     let shorter = tensor(&first.data()[4..], Dtype::F32, &[width - 1]);
     let wrong_shape = views().map(|(other, view)| if other == name { (other, shorter.clone()) } else { (other, view) });
-    let wrong_shape = serialize(wrong_shape, None).unwrap();
-    let missing = serialize(views().filter(|(other, _)| *other != name), None).unwrap();
+    let head = SafeTensors::read_metadata(&found).unwrap().1.metadata().clone();
+    let unsaid = serialize(views(), None).unwrap();
+    let wrong_shape = serialize(wrong_shape, head.clone()).unwrap();
+    let missing = serialize(views().filter(|(other, _)| *other != name), head).unwrap();
     let halves = serialize([(name.as_str(), tensor(&first.data()[..2 * width], Dtype::F16, &[width]))], None).unwrap();
     let cold = serialize(views(), Some([("temperature".to_owned(), "0".to_owned())].into())).unwrap();
     for (bytes, says) in [
         (wrong_shape, format!("{name:?} has {} values, but the model {width}", width - 1)),
         (missing, format!("no tensor {name:?}")),
         (halves, format!("{name:?} is F16, not F32")),
+        (of_other_weights, "not made for the model.safetensors beside it".to_owned()),
+        (unsaid, "not made for the model.safetensors beside it".to_owned()),
         (cold, "temperature \"0\" is no positive number".to_owned()),
         (found[..found.len() - 1].to_vec(), String::new()),
         (b"version https://git-lfs".to_vec(), String::new()),

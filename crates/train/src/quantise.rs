@@ -227,7 +227,7 @@ pub(crate) fn measure(
     };
     let single = load(Precision::F32, None)?;
     let sample = evenly_spaced(texts, options.sample.get());
-    let mut balance = single.balance(&sample)?;
+    let mut balance = single.balance(&sample)?.made_for(&files.weights);
     let found = read_all(&single, dev)?;
     let f32 = PrecisionFigures::new(dev, &found, config.dateline.temperature);
     drop(single);
