@@ -3,10 +3,15 @@
 
 mod chunk;
 mod format;
+mod json;
+mod outputs;
 mod read;
+mod split;
 mod write;
 
 pub use chunk::{Chunk, Object, Part, Piece, ReadOptions};
 pub use format::{Compression, Format, Kind};
-pub use read::ReadError;
-pub use write::{OutputFormat, Tally, WriteError, WriteOptions};
+pub use outputs::{output_metadata, output_positions, output_tally};
+pub use read::{ReadError, positions, read};
+pub use split::split;
+pub use write::{OutputFormat, ShardWriter, Tally, WriteError, WriteOptions};
