@@ -139,7 +139,7 @@ impl Run {
             let bytes = object.size;
             let tally = match done.tallies.get(&shard.number) {
                 Some(tally) => tally.clone(),
-                None => output_tally(object).await.map_err(|error| BatchError::Damaged {
+                None => output_tally(&object).await.map_err(|error| BatchError::Damaged {
                     place: self.output.location().join(name).name,
                     why: with_causes(&error),
                 })?,

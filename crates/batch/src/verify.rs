@@ -113,7 +113,7 @@ async fn compare(stores: &Stores, output: &Output, plan: &Plan, shard: &Shard) -
             }
         }
     }
-    match output_tally(object.clone()).await {
+    match output_tally(&object).await {
         Ok(tally) => compared.tally = tally,
         Err(error) => {
             compared.problems.push(with_causes(&error));

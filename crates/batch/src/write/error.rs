@@ -23,6 +23,12 @@ pub enum WriteError {
         /// The column.
         column: String,
     },
+    /// Two columns of the input have the same name.
+    #[error("the input has two columns {column:?}: name the columns to keep with --carry, and leave it out")]
+    TwoColumns {
+        /// The column.
+        column: String,
+    },
 }
 
 impl From<parquet::errors::ParquetError> for WriteError {
