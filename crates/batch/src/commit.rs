@@ -109,7 +109,8 @@ impl Output {
     pub fn sweep(&self) -> Result<usize, BatchError> {
         let Some(folder) = &self.location.local else { return Ok(0) };
         let mut removed = 0;
-        let entries = fs::read_dir(folder).map_err(|error| BatchError::io("cannot list", &self.location.name, &error))?;
+        let entries =
+            fs::read_dir(folder).map_err(|error| BatchError::io("cannot list", &self.location.name, &error))?;
         for entry in entries.flatten() {
             let is_aside = entry.file_name().to_str().is_some_and(|name| name.starts_with(ASIDE));
             // A file that cannot be opened or locked may be somebody's; a file system without locks keeps its rubbish.
@@ -130,7 +131,8 @@ impl Output {
         let refused = |error| BatchError::place("cannot list", name, &error);
         if self.location.listable {
             let listed = store.list_with_delimiter(Some(path)).await.map_err(refused)?;
-            let files = listed.objects.iter().filter_map(|meta| Some((meta.location.filename()?.to_owned(), meta.size)));
+            let files =
+                listed.objects.iter().filter_map(|meta| Some((meta.location.filename()?.to_owned(), meta.size)));
             return Ok(files.collect());
         }
         Ok(HashMap::new())
@@ -173,8 +175,7 @@ impl Output {
         let place = self.location.join(name);
         let listed: Result<Vec<_>, _> = place.store.list(Some(&place.path)).try_collect().await;
         let listed = listed.map_err(|error| BatchError::place("cannot list", &place.name, &error))?;
-        let mut names: Vec<_> =
-            listed.iter().filter_map(|meta| Some(meta.location.filename()?.to_owned())).collect();
+        let mut names: Vec<_> = listed.iter().filter_map(|meta| Some(meta.location.filename()?.to_owned())).collect();
         names.sort();
         Ok(names)
     }
@@ -319,7 +320,9 @@ fn is_refusal_of_conditions(error: &object_store::Error) -> bool {
         // The client has no kind of error for this status and says it in words.
         object_store::Error::Generic { .. } => {
             let said = with_causes(error);
-            said.contains("501 Not Implemented") || said.contains("405 Method Not Allowed") || said.contains("NotImplemented")
+            said.contains("501 Not Implemented")
+                || said.contains("405 Method Not Allowed")
+                || said.contains("NotImplemented")
         }
         _ => false,
     }

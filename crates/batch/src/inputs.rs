@@ -106,7 +106,9 @@ impl Found<'_> {
             return self.named(&place).await;
         }
         let matcher = matcher(pattern).map_err(|error| {
-            BatchError::Usage(format!("{argument} is no pattern: {error}; `*`, `**`, `?`, `[…]` and `{{…,…}}` are known"))
+            BatchError::Usage(format!(
+                "{argument} is no pattern: {error}; `*`, `**`, `?`, `[…]` and `{{…,…}}` are known"
+            ))
         })?;
         let base = stores.locate(if base.is_empty() { "." } else { base })?;
         let before = self.files.len();
@@ -241,7 +243,11 @@ mod tests {
 
     use super::*;
 
-    async fn names(arguments: &[&str], format: Option<Format>, folder: &std::path::Path) -> Result<Vec<String>, String> {
+    async fn names(
+        arguments: &[&str],
+        format: Option<Format>,
+        folder: &std::path::Path,
+    ) -> Result<Vec<String>, String> {
         let stores = Stores::new([]);
         let output = stores.locate(folder.join("out").to_str().unwrap()).unwrap();
         let arguments: Vec<_> =

@@ -39,7 +39,9 @@ impl Stores {
     /// With the credentials of this process's environment.
     #[must_use]
     pub fn of_this_process() -> Self {
-        Self::new(env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))))
+        Self::new(
+            env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        )
     }
 
     /// With the credentials that `variables` hold.
@@ -97,7 +99,8 @@ impl Stores {
         let opened = match known {
             Some(opened) => opened,
             None => {
-                let opened = self.open_store(&url, &kind).map_err(|error| refuse(&crate::error::with_causes(&error)))?;
+                let opened =
+                    self.open_store(&url, &kind).map_err(|error| refuse(&crate::error::with_causes(&error)))?;
                 self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(prefix.clone(), opened.clone());
                 opened
             }
@@ -143,7 +146,9 @@ impl Stores {
 impl fmt::Debug for Stores {
     /// Without the values: they are secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stores").field("options", &self.options.iter().map(|(name, _)| name).collect::<Vec<_>>()).finish()
+        f.debug_struct("Stores")
+            .field("options", &self.options.iter().map(|(name, _)| name).collect::<Vec<_>>())
+            .finish()
     }
 }
 
@@ -264,7 +269,10 @@ mod tests {
     #[test]
     fn secrets_are_not_shown() {
         let shown = format!("{:?}", stores(&[("AWS_SECRET_ACCESS_KEY", "hush"), ("AWS_REGION", "")]));
-        assert!(shown.contains("aws_secret_access_key") && !shown.contains("hush") && !shown.contains("region"), "{shown}");
+        assert!(
+            shown.contains("aws_secret_access_key") && !shown.contains("hush") && !shown.contains("region"),
+            "{shown}"
+        );
     }
 
     #[test]

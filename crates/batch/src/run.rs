@@ -257,8 +257,7 @@ impl Reading {
     async fn shard(&self, shard: &Shard) -> Result<bool, ReadError> {
         let plan = &self.run.plan;
         let kind = plan.inputs[shard.input].kind.0;
-        let mut chunks =
-            read(self.run.objects_of(shard), kind, shard.part, plan.options.read(self.run.chunk_bytes));
+        let mut chunks = read(self.run.objects_of(shard), kind, shard.part, plan.options.read(self.run.chunk_bytes));
         while let Some(chunk) = chunks.next().await {
             if !pass(&self.to, Passed::Rows(shard.number, chunk?)).await {
                 return Ok(false);
@@ -410,12 +409,7 @@ impl Writing {
 }
 
 impl Run {
-    fn begin(
-        &self,
-        shard: usize,
-        carried: arrow_schema::SchemaRef,
-        labels: &[Label],
-    ) -> Result<Open, BatchError> {
+    fn begin(&self, shard: usize, carried: arrow_schema::SchemaRef, labels: &[Label]) -> Result<Open, BatchError> {
         let sink = self.output.begin()?;
         let writer = ShardWriter::new(sink, &self.write_options(shard), &carried, labels)
             .map_err(|error| self.unwritten(shard, &error))?;
@@ -448,7 +442,8 @@ impl Run {
     }
 
     fn tell_failed(&self, shard: usize, chunk: &Chunk, outcomes: &Outcomes, progress: &Progress) {
-        let failed = chunk.positions.iter().zip(outcomes).filter_map(|(row, outcome)| Some((row, outcome.as_ref().err()?)));
+        let failed =
+            chunk.positions.iter().zip(outcomes).filter_map(|(row, outcome)| Some((row, outcome.as_ref().err()?)));
         for (&position, error) in failed {
             let place = self.plan.place_of(&self.plan.shards[shard], position);
             progress.tell(Event::Failed { place, error: error.clone() });

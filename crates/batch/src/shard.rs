@@ -136,7 +136,10 @@ impl Plan {
         let damaged = |why: String| BatchError::Damaged { place: place.to_owned(), why };
         let plan: Self = serde_json::from_slice(json).map_err(|error| damaged(error.to_string()))?;
         if plan.version != VERSION {
-            return Err(damaged(format!("it has version {}, and this is a dateline for version {VERSION}", plan.version)));
+            return Err(damaged(format!(
+                "it has version {}, and this is a dateline for version {VERSION}",
+                plan.version
+            )));
         }
         let fits = |shard: &Shard| shard.files > 0 && shard.input.saturating_add(shard.files) <= plan.inputs.len();
         if let Some(shard) = plan.shards.iter().find(|shard| !fits(shard)) {

@@ -267,7 +267,10 @@ fn worker(workers: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Wo
         None => return Err(format!("--workers {workers}: give I/N as in 0/4, or auto")),
     };
     Worker::new(index, count).ok_or_else(|| {
-        format!("--workers: there is no worker {index} of {count}: they are counted from 0 to {}", count.saturating_sub(1))
+        format!(
+            "--workers: there is no worker {index} of {count}: they are counted from 0 to {}",
+            count.saturating_sub(1)
+        )
     })
 }
 
