@@ -20,7 +20,8 @@ pub type Outcomes = Vec<Result<Vec<Mention>, String>>;
 const OUR_TEXT: &str = "The envoy left Lisbon on Tuesday.";
 
 /// Annotates chunks. Several may be on their way at a time.
-pub(crate) struct Annotating {
+#[derive(Debug)]
+pub struct Annotating {
     engine: Engine,
     filter: MentionFilter,
     /// Held together by chunks on their way, and alone by a text that is tried again.
@@ -28,7 +29,9 @@ pub(crate) struct Annotating {
 }
 
 impl Annotating {
-    pub(crate) fn new(engine: Engine, filter: MentionFilter) -> Self {
+    /// By the engine's first model; mentions that `filter` leaves out are not found.
+    #[must_use]
+    pub fn new(engine: Engine, filter: MentionFilter) -> Self {
         Self { engine, filter, devices: RwLock::new(()) }
     }
 
@@ -36,7 +39,7 @@ impl Annotating {
     ///
     /// # Errors
     /// [`BatchError::Device`] if the fault is not with the documents.
-    pub(crate) async fn outcomes(&self, chunk: &Chunk) -> Result<Outcomes, BatchError> {
+    pub async fn outcomes(&self, chunk: &Chunk) -> Result<Outcomes, BatchError> {
         let mut rows: Vec<(usize, &Arc<str>)> =
             chunk.texts.iter().enumerate().filter_map(|(row, text)| Some((row, text.as_ref().ok()?))).collect();
         // Like beside like: a batch of windows of one length is the quickest there is.

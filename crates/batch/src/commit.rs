@@ -126,7 +126,10 @@ impl Output {
     }
 
     /// The names and sizes of the files that are there, folders below left out. Of a place that cannot be listed, none.
-    pub(crate) async fn files(&self) -> Result<HashMap<String, u64>, BatchError> {
+    ///
+    /// # Errors
+    /// [`BatchError::Place`] if the output cannot be listed.
+    pub async fn files(&self) -> Result<HashMap<String, u64>, BatchError> {
         let Location { store, path, name, .. } = &self.location;
         let refused = |error| BatchError::place("cannot list", name, &error);
         if self.location.listable {

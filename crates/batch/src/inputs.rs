@@ -208,8 +208,11 @@ fn file(place: &Location, meta: &ObjectMeta, kind: Kind) -> (Input, Object) {
     (Input { name, kind: KindOfInput(kind), size: meta.size, etag, modified }, object)
 }
 
-/// The file of a plan, if it is still the one that was planned; otherwise why not.
-pub(crate) async fn find_input(stores: &Stores, input: &Input) -> Result<Object, String> {
+/// The file of a plan, if it is still the one that was planned.
+///
+/// # Errors
+/// Why it is not: it cannot be found, or it was changed since.
+pub async fn find_input(stores: &Stores, input: &Input) -> Result<Object, String> {
     // Not by way of links: the name is the one under which it was found.
     let is_url = input.name.contains("://");
     let place = if is_url { stores.locate(&input.name) } else { Location::of_path(PathBuf::from(&input.name)) };

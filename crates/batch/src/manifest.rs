@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::commit::Committed;
 use crate::error::with_causes;
 use crate::options::{ModelIdentity, Options};
-use crate::run::{Done, Run};
-use crate::shard::VERSION;
+use crate::run::{Done, Run, missing};
+use crate::shard::{Plan, VERSION};
 use crate::{BatchError, Output, Tally, output_tally};
 
 /// The file that says what all outputs hold.
@@ -79,89 +79,104 @@ impl Manifest {
 }
 
 impl Run {
-    /// Takes back the word that all is there, if it was given for another plan and this one has work to do.
+    /// [`reopen`] for this run's plan.
     ///
     /// # Errors
-    /// [`BatchError::Place`] if that cannot be done.
+    /// As [`reopen`].
     pub async fn reopen(&self) -> Result<(), BatchError> {
-        if let Some(id) = self.output.read(SUCCESS).await?
-            && String::from_utf8_lossy(&id).trim() != self.plan.id
-            && !self.missing().await?.is_empty()
-        {
-            self.output.remove(SUCCESS).await?;
-        }
-        Ok(())
+        reopen(&self.plan, &self.output).await
     }
 
-    /// Writes the manifest and the word that all is there, if it is.
+    /// [`conclude`] for this run's plan.
     ///
     /// # Errors
-    /// [`BatchError`] if an output cannot be read again, or the files cannot be written.
+    /// As [`conclude`].
     pub async fn conclude(&self, done: &Done) -> Result<Option<Manifest>, BatchError> {
-        if done.missing > 0 {
-            return Ok(None);
+        conclude(&self.plan, &self.output, done).await
+    }
+}
+
+/// Takes back the word that all is there, if it was given for another plan and this one has work to do.
+///
+/// # Errors
+/// [`BatchError::Place`] if that cannot be done.
+pub async fn reopen(plan: &Plan, output: &Output) -> Result<(), BatchError> {
+    if let Some(id) = output.read(SUCCESS).await?
+        && String::from_utf8_lossy(&id).trim() != plan.id
+        && !missing(plan, output).await?.is_empty()
+    {
+        output.remove(SUCCESS).await?;
+    }
+    Ok(())
+}
+
+/// Writes the manifest and the word that all is there, if it is.
+///
+/// # Errors
+/// [`BatchError`] if an output cannot be read again, or the files cannot be written.
+pub async fn conclude(plan: &Plan, output: &Output, done: &Done) -> Result<Option<Manifest>, BatchError> {
+    if done.missing > 0 {
+        return Ok(None);
+    }
+    let there = Manifest::read(output).await?;
+    let manifest = match there.filter(|manifest| manifest.plan == plan.id) {
+        Some(manifest) => manifest,
+        None => {
+            let manifest = sum_up(plan, output, done).await?;
+            let json = serde_json::to_string_pretty(&manifest).expect("a manifest can be JSON") + "\n";
+            put(output, MANIFEST, json.into_bytes()).await?;
+            manifest
         }
-        let there = Manifest::read(&self.output).await?;
-        let manifest = match there.filter(|manifest| manifest.plan == self.plan.id) {
-            Some(manifest) => manifest,
-            None => {
-                let manifest = self.manifest(done).await?;
-                let json = serde_json::to_string_pretty(&manifest).expect("a manifest can be JSON") + "\n";
-                self.put(MANIFEST, json.into_bytes()).await?;
-                manifest
-            }
+    };
+    put(output, SUCCESS, format!("{}\n", plan.id).into_bytes()).await?;
+    Ok(Some(manifest))
+}
+
+/// Puts a file there unless it is; one of another plan makes way.
+async fn put(output: &Output, name: &str, bytes: Vec<u8>) -> Result<(), BatchError> {
+    if output.create(name, bytes.clone()).await? == Committed::Already
+        && output.read(name).await?.as_ref() != Some(&bytes)
+    {
+        output.replace(name, bytes).await?;
+    }
+    Ok(())
+}
+
+async fn sum_up(plan: &Plan, output: &Output, done: &Done) -> Result<Manifest, BatchError> {
+    let mut outputs = Vec::with_capacity(plan.shards.len());
+    let mut all = Tally::default();
+    let mut tallies = futures::stream::iter(plan.shards.iter().map(|shard| async move {
+        let name = &shard.output;
+        let object = output.object(name).await?.ok_or_else(|| BatchError::Place {
+            action: "cannot find",
+            place: output.location().join(name).name,
+            why: "it was there before; run the same command again".to_owned(),
+        })?;
+        let bytes = object.size;
+        let tally = match done.tallies.get(&shard.number) {
+            Some(tally) => tally.clone(),
+            None => output_tally(&object).await.map_err(|error| BatchError::Damaged {
+                place: output.location().join(name).name,
+                why: with_causes(&error),
+            })?,
         };
-        self.put(SUCCESS, format!("{}\n", self.plan.id).into_bytes()).await?;
-        Ok(Some(manifest))
+        Ok::<_, BatchError>((name.clone(), bytes, tally))
+    }))
+    .buffered(AT_ONCE);
+    while let Some((name, bytes, tally)) = tallies.try_next().await? {
+        outputs.push(OutputEntry { name, bytes, rows: tally.rows, failed: tally.failed });
+        all.add(&tally);
     }
-
-    /// Puts a file there unless it is; one of another plan makes way.
-    async fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), BatchError> {
-        if self.output.create(name, bytes.clone()).await? == Committed::Already
-            && self.output.read(name).await?.as_ref() != Some(&bytes)
-        {
-            self.output.replace(name, bytes).await?;
-        }
-        Ok(())
-    }
-
-    async fn manifest(&self, done: &Done) -> Result<Manifest, BatchError> {
-        let plan = &self.plan;
-        let mut outputs = Vec::with_capacity(plan.shards.len());
-        let mut all = Tally::default();
-        let mut tallies = futures::stream::iter(plan.shards.iter().map(|shard| async move {
-            let name = &shard.output;
-            let object = self.output.object(name).await?.ok_or_else(|| BatchError::Place {
-                action: "cannot find",
-                place: self.output.location().join(name).name,
-                why: "it was there before; run the same command again".to_owned(),
-            })?;
-            let bytes = object.size;
-            let tally = match done.tallies.get(&shard.number) {
-                Some(tally) => tally.clone(),
-                None => output_tally(&object).await.map_err(|error| BatchError::Damaged {
-                    place: self.output.location().join(name).name,
-                    why: with_causes(&error),
-                })?,
-            };
-            Ok::<_, BatchError>((name.clone(), bytes, tally))
-        }))
-        .buffered(AT_ONCE);
-        while let Some((name, bytes, tally)) = tallies.try_next().await? {
-            outputs.push(OutputEntry { name, bytes, rows: tally.rows, failed: tally.failed });
-            all.add(&tally);
-        }
-        Ok(Manifest {
-            version: VERSION,
-            plan: plan.id.clone(),
-            model: plan.model.clone(),
-            options: plan.options.clone(),
-            inputs: plan.inputs.len(),
-            input_bytes: plan.inputs.iter().map(|input| input.size).sum(),
-            rows: all.rows,
-            failed: all.failed,
-            mentions: all.mentions,
-            outputs,
-        })
-    }
+    Ok(Manifest {
+        version: VERSION,
+        plan: plan.id.clone(),
+        model: plan.model.clone(),
+        options: plan.options.clone(),
+        inputs: plan.inputs.len(),
+        input_bytes: plan.inputs.iter().map(|input| input.size).sum(),
+        rows: all.rows,
+        failed: all.failed,
+        mentions: all.mentions,
+        outputs,
+    })
 }

@@ -60,7 +60,10 @@ pub async fn plan(
 }
 
 /// The plan called `id`, if it lies in the output.
-pub(crate) async fn stored(output: &Output, id: &str) -> Result<Option<Plan>, BatchError> {
+///
+/// # Errors
+/// [`BatchError`] if it cannot be read, or is no plan.
+pub async fn stored(output: &Output, id: &str) -> Result<Option<Plan>, BatchError> {
     let name = file_name(id);
     let Some(json) = output.read(&name).await? else { return Ok(None) };
     Plan::from_json(&json, &output.location().join(&name).name).map(Some)

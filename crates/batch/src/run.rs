@@ -143,6 +143,26 @@ impl Run {
         let present: HashSet<String> = self.output.files().await?.into_keys().collect();
         let own: Vec<usize> =
             self.plan.shards.iter().map(|shard| shard.number).filter(|shard| self.worker.has(*shard)).collect();
+        let mut done = self.shards(own, present, progress).await?;
+        done.missing = missing(&self.plan, &self.output).await?.len();
+        Ok(done)
+    }
+
+    /// Does one shard, whosever it is, unless its output is there: a task of a scheduler that knows no workers. What
+    /// else is missing is not looked at.
+    ///
+    /// # Errors
+    /// As [`Run::all`].
+    pub async fn one(&self, shard: usize, progress: &Arc<Progress>) -> Result<Done, BatchError> {
+        self.shards(vec![shard], HashSet::new(), progress).await
+    }
+
+    async fn shards(
+        &self,
+        own: Vec<usize>,
+        present: HashSet<String>,
+        progress: &Arc<Progress>,
+    ) -> Result<Done, BatchError> {
         progress.add(Count::Shards, own.len() as u64);
         progress.add(Count::PlannedBytes, own.iter().map(|&shard| self.plan.shards[shard].bytes).sum());
 
@@ -159,22 +179,7 @@ impl Run {
         while let Some(ended) = tasks.join_next().await {
             ended.map_err(|error| BatchError::Internal(error.to_string()))??;
         }
-        let mut done = writing.done;
-        done.missing = self.missing().await?.len();
-        Ok(done)
-    }
-
-    /// The shards of the plan, whosever they are, whose outputs are not there.
-    pub(crate) async fn missing(&self) -> Result<Vec<usize>, BatchError> {
-        let present = self.output.files().await?;
-        let listable = self.output.location().listable;
-        let mut missing = Vec::new();
-        for shard in self.plan.shards.iter().filter(|shard| !present.contains_key(&shard.output)) {
-            if listable || !self.output.has(&shard.output).await? {
-                missing.push(shard.number);
-            }
-        }
-        Ok(missing)
+        Ok(writing.done)
     }
 
     /// Annotates the first documents of the plan and writes nothing: how fast this machine is, on these texts.
@@ -199,6 +204,22 @@ impl Run {
     pub(crate) fn objects_of(&self, shard: &Shard) -> Vec<Object> {
         self.objects[shard.input..shard.input + shard.files].to_vec()
     }
+}
+
+/// The shards of the plan, whosever they are, whose outputs are not there.
+///
+/// # Errors
+/// [`BatchError::Place`] if the output cannot be looked at.
+pub async fn missing(plan: &Plan, output: &Output) -> Result<Vec<usize>, BatchError> {
+    let present = output.files().await?;
+    let listable = output.location().listable;
+    let mut missing = Vec::new();
+    for shard in plan.shards.iter().filter(|shard| !present.contains_key(&shard.output)) {
+        if listable || !output.has(&shard.output).await? {
+            missing.push(shard.number);
+        }
+    }
+    Ok(missing)
 }
 
 /// What goes from stage to stage, in order.

@@ -2,7 +2,10 @@
 //! on where it came from.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 use std::path::Path;
+
+use sha2::{Digest, Sha256};
 
 use crate::{BALANCE_FILE, ModelError};
 
@@ -37,6 +40,22 @@ impl ModelFiles {
             tokenizer: read(path, "tokenizer.json")?,
             weights: read(path, "model.safetensors")?,
             int8: path.join(BALANCE_FILE).exists().then(|| read(path, BALANCE_FILE)).transpose()?,
+        })
+    }
+
+    /// What tells this model from all others, whatever it is called: the SHA-256 over its files, in hexadecimal digits.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        let mut hasher = Sha256::new();
+        let parts = [Some(&self.config), Some(&self.tokenizer), Some(&self.weights), self.int8.as_ref()];
+        for part in parts.into_iter().flatten() {
+            // The lengths, so that no byte can pass from one file to the next unseen.
+            hasher.update((part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        hasher.finalize().iter().fold(String::new(), |mut digits, byte| {
+            let _ = write!(digits, "{byte:02x}");
+            digits
         })
     }
 }
@@ -86,5 +105,18 @@ mod tests {
         std::fs::write(folder.path().join("pytorch_model.bin"), "").unwrap();
         let message = ModelFiles::read(folder.path()).unwrap_err().to_string();
         assert!(message.contains("has no model.safetensors") && message.contains("safe_serialization"), "{message}");
+    }
+
+    #[test]
+    fn no_byte_passes_from_file_to_file() {
+        let files = |config: &'static [u8], tokenizer: &'static [u8], int8: Option<&'static [u8]>| {
+            let int8 = int8.map(Cow::Borrowed);
+            let (config, tokenizer, weights) = (Cow::Borrowed(config), Cow::Borrowed(tokenizer), Cow::Borrowed(&b"w"[..]));
+            ModelFiles { name: String::new(), config, tokenizer, weights, int8 }.sha256()
+        };
+        let all = [files(b"ab", b"c", None), files(b"a", b"bc", None), files(b"ab", b"c", Some(b""))];
+        assert!(all.iter().all(|sum| sum.len() == 64));
+        assert!(all[0] != all[1] && all[0] != all[2] && all[1] != all[2], "{all:?}");
+        assert_eq!(all[0], files(b"ab", b"c", None));
     }
 }

@@ -10,11 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dateline_batch::{
-    BatchError, Inputs, Manifest, ModelIdentity, Output, Planned, Progress, Run, Stores, hex, list_inputs, plan,
+    BatchError, Inputs, Manifest, ModelIdentity, Output, Planned, Progress, Run, Stores, list_inputs, plan,
 };
 use dateline_engine::{Engine, EngineModel, EngineOptions, Lane};
-use dateline_model::{Annotator, ModelFiles, RunOptions};
-use sha2::{Digest, Sha256};
+use dateline_model::{Annotator, RunOptions};
 use tokio::runtime::Runtime;
 
 use self::display::Display;
@@ -206,7 +205,7 @@ impl Loaded {
         let info = replicas.first().expect("there is a device").info();
         let identity = ModelIdentity {
             name: choice.located.name(),
-            sha256: sha256(&files),
+            sha256: files.sha256(),
             precision: info.precision.to_string(),
             labels: info.labels.clone(),
         };
@@ -229,18 +228,6 @@ impl Loaded {
         let model = EngineModel { name: self.identity.name, replicas: self.replicas };
         Engine::start(vec![model], options).map_err(Failure::work)
     }
-}
-
-/// What tells this model from all others: a hash over its files.
-fn sha256(files: &ModelFiles) -> String {
-    let mut hasher = Sha256::new();
-    let parts = [Some(&files.config), Some(&files.tokenizer), Some(&files.weights), files.int8.as_ref()];
-    for part in parts.into_iter().flatten() {
-        // The lengths, so that no byte can pass from one file to the next unseen.
-        hasher.update((part.len() as u64).to_le_bytes());
-        hasher.update(part);
-    }
-    hex(&hasher.finalize())
 }
 
 /// Wrong arguments and inputs that cannot be read at all are nothing begun.
