@@ -49,7 +49,7 @@ pub use plan::{Planned, plan, stored};
 pub use progress::{Event, Progress, Snapshot};
 pub use read::{ReadError, positions, read};
 pub use run::{Done, Run, Sample, Worker, missing};
-pub use shard::{Plan, Shard, hex};
+pub use shard::{Plan, Shard};
 pub use split::split;
 pub use verify::{Verified, verify};
 pub use write::{OutputFormat, ShardWriter, Tally, WriteError, WriteOptions};
