@@ -5,6 +5,7 @@
 
 mod annotate;
 mod bad_input;
+mod batch;
 mod bench;
 mod command_line;
 mod configuration;

@@ -71,14 +71,14 @@ impl Stores {
         }
         if let Some((scheme, rest)) = argument.split_once("://") {
             if scheme != "file" {
-                return self.locate_url(argument, scheme);
+                return self.locate_url(argument);
             }
             return Self::locate_path(rest);
         }
         Self::locate_path(argument)
     }
 
-    fn locate_url(&self, argument: &str, scheme: &str) -> Result<Location, BatchError> {
+    fn locate_url(&self, argument: &str) -> Result<Location, BatchError> {
         let refuse = |why: &dyn fmt::Display| {
             BatchError::Usage(format!(
                 "{argument} cannot be used: {why}; known are paths, s3://BUCKET/…, gs://BUCKET/…, az://CONTAINER/… and \
@@ -87,14 +87,16 @@ impl Stores {
         };
         let url = Url::parse(argument).map_err(|error| refuse(&error))?;
         if url.query().is_some() {
-            return Err(refuse(&"a URL with a query (a signed one, say) names no file of a store"));
+            return Err(refuse(&"a URL with a query (a signed one, say) names no file of a store; ? in a name is %3F"));
+        }
+        if url.fragment().is_some() {
+            return Err(refuse(&"# in a name is written %23"));
         }
         let (kind, path) = ObjectStoreScheme::parse(&url).map_err(|error| refuse(&error))?;
         if matches!(kind, ObjectStoreScheme::Memory) {
             return Err(refuse(&"that is no lasting place"));
         }
-        // All that is not the path: two buckets are two stores.
-        let prefix = url.as_str().strip_suffix(url.path()).unwrap_or(url.as_str()).to_owned();
+        let prefix = prefix(&url, &path);
         let known = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&prefix).cloned();
         let opened = match known {
             Some(opened) => opened,
@@ -106,7 +108,7 @@ impl Stores {
             }
         };
         let name = argument.trim_end_matches('/').to_owned();
-        let listable = !matches!(scheme, "http" | "https") || !matches!(kind, ObjectStoreScheme::Http);
+        let listable = !matches!(kind, ObjectStoreScheme::Http);
         Ok(Location { store: opened.store, hasty: opened.hasty, path, name, prefix, local: None, listable })
     }
 
@@ -203,7 +205,11 @@ impl Location {
     pub(crate) fn name_of(&self, path: &Path) -> String {
         match &self.local {
             Some(_) => format!("/{}", decoded(path)),
-            None => format!("{}/{path}", self.prefix.trim_end_matches('/')),
+            // As it is written in a URL, so that it can be taken for one again.
+            None => {
+                let path = path.as_ref().replace('%', "%25").replace('#', "%23").replace('?', "%3F");
+                format!("{}/{path}", self.prefix)
+            }
         }
     }
 
@@ -211,6 +217,14 @@ impl Location {
     pub(crate) fn holds(&self, other: &Self, path: &Path) -> bool {
         self.prefix == other.prefix && self.local.is_some() == other.local.is_some() && path.prefix_matches(&self.path)
     }
+}
+
+/// All of a URL that is not the path in its store: the bucket stands in the host's place or begins the path.
+fn prefix(url: &Url, path: &Path) -> String {
+    let segments: Vec<_> = url.path().split('/').filter(|segment| !segment.is_empty()).collect();
+    let bucket = &segments[..segments.len().saturating_sub(path.parts().count())];
+    let host = url.as_str().strip_suffix(url.path()).unwrap_or(url.as_str()).trim_end_matches('/');
+    bucket.iter().fold(host.to_owned(), |prefix, segment| format!("{prefix}/{segment}"))
 }
 
 /// A local path as the file system has it: the store escapes what other stores' names could not hold.
@@ -248,9 +262,24 @@ mod tests {
         assert!(!Arc::ptr_eq(&stores.locate("s3://other/2023").unwrap().store, &place.store));
     }
 
+    /// Plans name files by them, and `verify` finds them again.
+    #[test]
+    fn names_can_be_taken_for_urls_again() {
+        let stores = stores(&[("AWS_REGION", "eu-central-1"), ("AZURE_STORAGE_ACCOUNT_KEY", "a2V5")]);
+        for folder in ["s3://news/in", "https://mine.blob.core.windows.net/news/in", "az://news@mine/in"] {
+            let folder = stores.locate(folder).unwrap();
+            let path = Path::parse("in/50 % of #1, why?.jsonl").unwrap();
+            let again = stores.locate(&folder.name_of(&path)).unwrap();
+            assert_eq!((again.path, again.prefix), (path, folder.prefix.clone()), "{}", folder.name);
+        }
+        let other = stores.locate("https://mine.blob.core.windows.net/other/in").unwrap();
+        let news = stores.locate("https://mine.blob.core.windows.net/news/in").unwrap();
+        assert!(!Arc::ptr_eq(&other.store, &news.store), "two containers are two stores");
+    }
+
     #[test]
     fn what_is_no_place_is_said_with_the_known_ones() {
-        for bad in ["ftp://host/a", "s3:///a", "https://host/a?signature=x", "memory://a", ""] {
+        for bad in ["ftp://host/a", "s3:///a", "https://host/a?signature=x", "memory://a", "s3://a/b#c", ""] {
             let error = stores(&[]).locate(bad).unwrap_err().to_string();
             assert!(error.contains("s3://") || error.contains("empty name"), "{bad}: {error}");
         }

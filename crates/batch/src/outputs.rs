@@ -14,7 +14,6 @@ use serde_json::value::RawValue;
 use crate::read::bridge::{self, Bridge};
 use crate::read::lines::Lines;
 use crate::read::parquet::{Opened, to_parquet};
-use crate::read::source::Source;
 use crate::read::{ReadError, send_positions, utf8};
 use crate::write::columns;
 use crate::{Format, Kind, Object, Tally};
@@ -162,7 +161,7 @@ struct OutputLine {
 
 impl<'o> OutputLines<'o> {
     fn open(bridge: &Bridge, object: &'o Object, kind: Kind) -> Result<Self, ReadError> {
-        let lines = Lines::new(Source::open(bridge, object, kind)?, 0, u64::MAX, usize::MAX)?;
+        let lines = Lines::all(bridge, object, kind, usize::MAX)?;
         Ok(Self { object, lines, last: None })
     }
 

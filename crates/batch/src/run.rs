@@ -29,6 +29,8 @@ const BETWEEN: usize = 2;
 const ANNOTATED_AT_ONCE: usize = 3;
 /// Shards whose outputs are on their way to their place.
 const COMMITTED_AT_ONCE: usize = 2;
+/// What part of a chunk is enough to tell the speed: it is for a person who waits.
+const PART_FOR_SAMPLE: usize = 4;
 /// So many shards that cannot be read, one after the other, are no fault of the shards.
 const BROKEN_IN_A_ROW: usize = 5;
 
@@ -189,7 +191,8 @@ impl Run {
     pub async fn sample(&self) -> Result<Sample, BatchError> {
         let Some(shard) = self.plan.shards.first() else { return Ok(Sample::default()) };
         let kind = self.plan.inputs[shard.input].kind.0;
-        let mut chunks = read(self.objects_of(shard), kind, shard.part, self.plan.options.read(self.chunk_bytes));
+        let options = self.plan.options.read(self.chunk_bytes / PART_FOR_SAMPLE);
+        let mut chunks = read(self.objects_of(shard), kind, shard.part, options);
         let Some(chunk) = chunks.next().await else { return Ok(Sample::default()) };
         let chunk = chunk.map_err(|error| BatchError::Inputs(vec![with_causes(&error)]))?;
         self.engine.ready().await;

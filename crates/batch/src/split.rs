@@ -31,7 +31,7 @@ pub async fn split(
             jsonl::check_names(bridge, &object, kind, &options)?;
             match kind.compression {
                 Compression::None => Ok(even(object.size, target)),
-                _ => lines(Source::open(bridge, &object, kind)?, target),
+                _ => lines(Lines::all(bridge, &object, kind, 0)?, target),
             }
         }
         Format::Csv | Format::Tsv => {
@@ -89,8 +89,7 @@ fn even(size: u64, target: u64) -> Vec<Piece> {
 }
 
 /// Ranges that begin where lines do.
-fn lines(source: Source, target: u64) -> Result<Vec<Piece>, ReadError> {
-    let mut lines = Lines::new(source, 0, u64::MAX, 0)?;
+fn lines(mut lines: Lines, target: u64) -> Result<Vec<Piece>, ReadError> {
     Cut::all(target, || match lines.next()? {
         Some(line) => Ok(Next::Row(line.position)),
         None => Ok(Next::End(lines.begin())),

@@ -38,14 +38,15 @@ pub(crate) fn stream<T: Send + 'static>(
         let abandoned = CancellationToken::new();
         let bridge = Bridge { runtime: Handle::current(), abandoned: abandoned.clone() };
         let (sender, receiver) = mpsc::channel(1);
-        let task = tokio::task::spawn_blocking(move || work(&bridge, &Outlet { sender, name }));
+        let outlet = Outlet { sender, name: name.clone() };
+        let task = tokio::task::spawn_blocking(move || work(&bridge, &outlet));
         let guard = abandoned.drop_guard();
         // The thread's last word is awaited: a panic must not pass for the end of the rows.
         let end = stream::once(async move {
             let _until_here = guard;
             match task.await {
                 Ok(result) => result.err().map(Err),
-                Err(error) => Some(Err(ReadError::Broken { name: "the input".to_owned(), reason: error.to_string() })),
+                Err(error) => Some(Err(ReadError::Broken { name, reason: error.to_string() })),
             }
         });
         ReceiverStream::new(receiver).map(Ok).chain(end.filter_map(std::future::ready))
@@ -108,14 +109,16 @@ async fn get(object: Object, range: Range<u64>) -> Result<Bytes, ReadError> {
 }
 
 /// How much is asked of a store at once. Large enough that a request's latency is small beside it, small enough that
-/// a flaky connection loses little.
+/// a flaky connection loses little. The first requests are smaller: often only a header is wanted.
 const BLOCK: u64 = 4 << 20;
+const FIRST_BLOCK: u64 = 256 << 10;
 
 /// A file from some byte on, as a plain reader that is one block ahead.
 pub(crate) struct Blocks {
     bridge: Bridge,
     object: Object,
     next: u64,
+    block: u64,
     current: Bytes,
     ahead: VecDeque<JoinHandle<Result<Bytes, ReadError>>>,
 }
@@ -127,13 +130,15 @@ impl Blocks {
             bridge: bridge.clone(),
             object: object.clone(),
             next: start,
+            block: FIRST_BLOCK,
             current: Bytes::new(),
             ahead: VecDeque::new(),
         }
     }
 
     fn request(&mut self) {
-        let end = (self.next + BLOCK).min(self.object.size);
+        let end = (self.next + self.block).min(self.object.size);
+        self.block = (self.block * 2).min(BLOCK);
         if self.next < end {
             self.ahead.push_back(self.bridge.runtime.spawn(get(self.object.clone(), self.next..end)));
             self.next = end;
@@ -188,6 +193,6 @@ impl Drop for Blocks {
 }
 
 /// The error of a store that went through a decoder as an input/output error.
-pub(crate) fn from_io(error: io::Error) -> Result<ReadError, io::Error> {
+pub(super) fn from_io(error: io::Error) -> Result<ReadError, io::Error> {
     error.downcast::<ReadError>()
 }

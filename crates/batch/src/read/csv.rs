@@ -1,5 +1,6 @@
 //! CSV and TSV with a header: a document a record, columns of strings.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -40,16 +41,16 @@ pub(super) fn read(
     outlet: &Outlet<Chunk>,
     object: &Object,
     kind: Kind,
-    range: (u64, u64),
+    range: Range<u64>,
     options: &ReadOptions,
 ) -> Result<(), ReadError> {
     let limit = longest(options);
     let mut records = Records::new(Source::open(bridge, object, kind)?, kind.format);
     let header = Header::read(&mut records, object, options)?;
     records.keep(limit);
-    records.skip_to(range.0)?;
+    records.skip_to(range.start)?;
     let mut rows = Rows::new(header.schema(), options);
-    while let Some(record) = records.next(range.1)? {
+    while let Some(record) = records.next(range.end)? {
         if let Some(chunk) = push(&mut rows, &record, &header, limit) {
             outlet.send(chunk)?;
         }

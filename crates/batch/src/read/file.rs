@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::ReadError;
-use super::bridge::{Bridge, from_io};
+use super::bridge::Bridge;
 use crate::Object;
 
 /// What blocks of one file take up in memory at most, shared by its columns.
@@ -29,6 +30,8 @@ struct Inner {
     most_blocks: usize,
     /// Block numbers and bytes, the last used at the back.
     blocks: Mutex<VecDeque<(u64, Bytes)>>,
+    /// Why the store did not give bytes. Arrow's errors are strings, which it would not survive.
+    failure: Mutex<Option<ReadError>>,
 }
 
 impl ParquetFile {
@@ -43,18 +46,32 @@ impl ParquetFile {
             block,
             most_blocks,
             blocks: Mutex::default(),
+            failure: Mutex::default(),
         }))
     }
 
+    /// Why the store did not give bytes, if that is what happened last.
+    pub(crate) fn take_failure(&self) -> Option<ReadError> {
+        self.0.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn get(&self, range: Range<u64>) -> io::Result<Bytes> {
+        self.0.bridge.get(&self.0.object, range).map_err(|error| {
+            let said = error.to_string();
+            *self.0.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            io::Error::other(said)
+        })
+    }
+
     /// The rest of the block in which the byte at `offset` is, from that byte on.
-    fn from(&self, offset: u64) -> Result<Bytes, ReadError> {
-        let Inner { bridge, object, block, most_blocks, blocks } = &*self.0;
+    fn from(&self, offset: u64) -> io::Result<Bytes> {
+        let Inner { object, block, most_blocks, blocks, .. } = &*self.0;
         let number = offset / block;
         let begin = number * block;
         let mut blocks = blocks.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = match blocks.iter().position(|(known, _)| *known == number).and_then(|at| blocks.remove(at)) {
             Some((_, bytes)) => bytes,
-            None => bridge.get(object, begin..(begin + block).min(object.size))?,
+            None => self.get(begin..(begin + block).min(object.size))?,
         };
         if blocks.len() >= *most_blocks {
             blocks.pop_front();
@@ -82,7 +99,7 @@ impl ChunkReader for ParquetFile {
         if end > self.0.object.size {
             return Err(ParquetError::EOF(format!("bytes {start} to {end} of a file of {} bytes", self.0.object.size)));
         }
-        self.0.bridge.get(&self.0.object, start..end).map_err(|error| ParquetError::External(Box::new(error)))
+        Ok(self.get(start..end)?)
     }
 }
 
@@ -97,23 +114,10 @@ impl Read for FileReader {
         if self.offset >= self.file.len() {
             return Ok(0);
         }
-        let bytes = self.file.from(self.offset).map_err(io::Error::other)?;
+        let bytes = self.file.from(self.offset)?;
         let count = bytes.len().min(buffer.len());
         buffer[..count].copy_from_slice(&bytes[..count]);
         self.offset += count as u64;
         Ok(count)
-    }
-}
-
-/// The error of the store inside one of Parquet's, or that again.
-pub(crate) fn from_parquet(error: ParquetError) -> Result<ReadError, ParquetError> {
-    let ParquetError::External(source) = error else { return Err(error) };
-    let source = match source.downcast::<ReadError>() {
-        Ok(error) => return Ok(*error),
-        Err(source) => source,
-    };
-    match source.downcast::<io::Error>() {
-        Ok(error) => from_io(*error).map_err(|error| ParquetError::External(Box::new(error))),
-        Err(source) => Err(ParquetError::External(source)),
     }
 }

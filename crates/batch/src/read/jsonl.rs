@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -12,7 +13,6 @@ use super::ReadError;
 use super::bridge::{Bridge, Outlet};
 use super::lines::{Line, Lines};
 use super::rows::{Rows, longest, too_long};
-use super::source::Source;
 use super::utf8;
 use crate::json::{self, JsonColumn};
 use crate::{Chunk, Kind, Object, ReadOptions};
@@ -54,13 +54,13 @@ pub(super) fn read(
     outlet: &Outlet<Chunk>,
     object: &Object,
     kind: Kind,
-    range: (u64, u64),
+    range: Range<u64>,
     options: &ReadOptions,
 ) -> Result<(), ReadError> {
     let columns = Columns::new(options);
     let mut rows = Rows::new(columns.schema(), options);
     let limit = longest(options);
-    let mut lines = Lines::new(Source::open(bridge, object, kind)?, range.0, range.1, limit)?;
+    let mut lines = Lines::open(bridge, object, kind, range, limit)?;
     while let Some(line) = lines.next()? {
         if let Some(chunk) = push(&mut rows, &line, &columns, options, limit) {
             outlet.send(chunk)?;
@@ -160,7 +160,7 @@ pub(crate) fn check_names(
     kind: Kind,
     options: &ReadOptions,
 ) -> Result<(), ReadError> {
-    let mut lines = Lines::new(Source::open(bridge, object, kind)?, 0, u64::MAX, longest(options))?;
+    let mut lines = Lines::all(bridge, object, kind, longest(options))?;
     let mut seen: Vec<String> = Vec::new();
     for _ in 0..LOOKED_AT {
         let Some(line) = lines.next()? else { break };

@@ -1,10 +1,14 @@
 //! The lines of a part of a JSONL file. A line belongs to the part in which it begins, so any cutting of a file into
 //! byte ranges gives each line to exactly one of them.
 
+use std::ops::Range;
+
 use memchr::memchr;
 
 use super::ReadError;
+use super::bridge::Bridge;
 use super::source::Source;
+use crate::{Kind, Object};
 
 /// The lines that begin in a range of bytes, blank ones left out.
 pub(crate) struct Lines {
@@ -28,20 +32,26 @@ pub(crate) struct Line<'l> {
 }
 
 impl Lines {
-    /// The lines of a file, just opened, that begin at `start` or after it and before `end`; of each at most `keep`
-    /// bytes.
-    pub(crate) fn new(mut source: Source, start: u64, end: u64, keep: usize) -> Result<Self, ReadError> {
-        let mut begin = 0;
-        if start > 0 {
-            // From the byte before, so that a line that begins exactly at `start` is seen to do so.
-            source.skip_to(start - 1)?;
-            begin = source.offset();
-        }
-        let mut lines = Self { source, begin, end, keep, line: Vec::new() };
-        if start > 0 {
+    /// The lines of a file that begin in `range`; of each at most `keep` bytes.
+    pub(crate) fn open(
+        bridge: &Bridge,
+        object: &Object,
+        kind: Kind,
+        range: Range<u64>,
+        keep: usize,
+    ) -> Result<Self, ReadError> {
+        // From the byte before, so that a line that begins exactly at the start is seen to do so.
+        let source = Source::open_at(bridge, object, kind, range.start.saturating_sub(1))?;
+        let mut lines = Self { source, begin: 0, end: range.end, keep, line: Vec::new() };
+        if range.start > 0 {
             lines.advance(0)?;
         }
         Ok(lines)
+    }
+
+    /// All lines of a file; of each at most `keep` bytes.
+    pub(crate) fn all(bridge: &Bridge, object: &Object, kind: Kind, keep: usize) -> Result<Self, ReadError> {
+        Self::open(bridge, object, kind, 0..u64::MAX, keep)
     }
 
     /// The next line that is not blank.

@@ -41,11 +41,9 @@ pub fn read(
         (Format::Parquet, Part::RowGroups { .. }) => {
             parquet::read(&Opened::new(bridge, &first, kind)?, outlet, part, &options)
         }
-        (Format::Jsonl, Part::Bytes { start, end }) => {
-            jsonl::read(bridge, outlet, &first, kind, (start, end), &options)
-        }
+        (Format::Jsonl, Part::Bytes { start, end }) => jsonl::read(bridge, outlet, &first, kind, start..end, &options),
         (Format::Csv | Format::Tsv, Part::Bytes { start, end }) => {
-            csv::read(bridge, outlet, &first, kind, (start, end), &options)
+            csv::read(bridge, outlet, &first, kind, start..end, &options)
         }
         (Format::Text, Part::Files) => text::read(bridge, outlet, &objects, kind, &options),
         _ => Err(ReadError::NoSuchPart { name: first.name, part }),
@@ -67,7 +65,7 @@ pub fn positions(objects: Vec<Object>, kind: Kind, part: Part) -> BoxStream<'sta
             send_positions(outlet, all[opened.range(part)?].iter().cloned().flatten().map(Ok))
         }
         (Format::Jsonl, Part::Bytes { start, end }) => {
-            let mut lines = Lines::new(Source::open(bridge, &first, kind)?, start, end, 0)?;
+            let mut lines = Lines::open(bridge, &first, kind, start..end, 0)?;
             send_positions(outlet, std::iter::from_fn(|| lines.next().map(|line| Some(line?.position)).transpose()))
         }
         (Format::Csv | Format::Tsv, Part::Bytes { start, end }) => {

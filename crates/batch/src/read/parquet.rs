@@ -14,7 +14,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
 use super::bridge::{Bridge, Outlet};
-use super::file::{ParquetFile, from_parquet};
+use super::file::ParquetFile;
 use super::rows::{longest, too_long};
 use super::{ReadError, Selection, utf8};
 use crate::{Chunk, Compression, Kind, Object, Part, ReadOptions};
@@ -40,9 +40,8 @@ impl Opened {
         }
         let file = ParquetFile::new(bridge, object, 0);
         let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(|error| {
-            let not_parquet =
-                |error: ParquetError| ReadError::NotParquet { name: object.name.clone(), reason: error.to_string() };
-            from_parquet(error).unwrap_or_else(not_parquet)
+            let name = object.name.clone();
+            file.take_failure().unwrap_or_else(|| ReadError::NotParquet { name, reason: error.to_string() })
         })?;
         let columns = metadata.metadata().file_metadata().schema_descr().num_columns();
         Ok(Self { object: object.clone(), file: ParquetFile::new(bridge, object, columns), metadata })
@@ -126,12 +125,9 @@ impl Opened {
     }
 
     /// The error of a row group that cannot be decoded.
-    pub(crate) fn row_group_error(&self, row_group: usize, error: ParquetError) -> ReadError {
-        from_parquet(error).unwrap_or_else(|source| ReadError::RowGroup {
-            name: self.object.name.clone(),
-            row_group,
-            source,
-        })
+    pub(crate) fn row_group_error(&self, row_group: usize, source: ParquetError) -> ReadError {
+        let name = self.object.name.clone();
+        self.file.take_failure().unwrap_or_else(|| ReadError::RowGroup { name, row_group, source })
     }
 }
 
@@ -320,14 +316,12 @@ fn is_not_utf8(error: &ParquetError) -> bool {
     said.contains("utf-8") || said.contains("utf8")
 }
 
-/// Parquet's own error, which its reader of batches wraps.
+/// Parquet's own error, of which its reader of batches makes a string.
 pub(crate) fn to_parquet(error: ArrowError) -> ParquetError {
     match error {
-        ArrowError::ExternalError(source) => match source.downcast::<ParquetError>() {
-            Ok(error) => *error,
-            Err(source) => ParquetError::External(source),
-        },
-        ArrowError::ParquetError(said) => ParquetError::ArrowError(said),
+        ArrowError::ParquetError(said) => {
+            ParquetError::General(said.strip_prefix("Parquet error: ").unwrap_or(&said).to_owned())
+        }
         error => ParquetError::ArrowError(error.to_string()),
     }
 }

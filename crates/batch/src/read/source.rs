@@ -36,6 +36,17 @@ impl Source {
         Ok(source)
     }
 
+    /// The file from the byte at `start` on, or from its end if that is before.
+    pub(crate) fn open_at(bridge: &Bridge, object: &Object, kind: Kind, start: u64) -> Result<Self, ReadError> {
+        if start > 0 && kind.compression == Compression::None {
+            let reader = Box::new(Blocks::new(bridge, object, start));
+            return Ok(Self { bridge: bridge.clone(), object: object.clone(), kind, reader, offset: start });
+        }
+        let mut source = Self::open(bridge, object, kind)?;
+        source.skip_to(start)?;
+        Ok(source)
+    }
+
     fn pass_byte_order_mark(&mut self) -> Result<(), ReadError> {
         let mut head = Vec::with_capacity(BYTE_ORDER_MARK.len());
         self.reader
