@@ -2,21 +2,24 @@
 
 CARGO ?= cargo
 LISTEN ?= 127.0.0.1:8080
+# DataFusion takes long to build: the cluster has targets of its own.
+WORKSPACE = --workspace --exclude dateline-cluster
 # Of the whole workspace, not of one package: so that cargo builds what both have in common once.
 ALL_FEATURES = --features dateline-cli/fault-injection,dateline-cli/otlp
 
 .PHONY: run test test-features clients contract emulated sanitize lint lint-deploy fmt bench bench-peers load soak hostile stream \
 	openapi train install
 .PHONY: build-cuda check-cuda
+.PHONY: test-cluster lint-cluster
 
 run: ## build and serve the web page and the API with the default model
 	$(CARGO) run --release --bin dateline -- serve --listen $(LISTEN)
 
 test: ## every test: units, properties, parity and end-to-end scenarios
-	$(CARGO) test --workspace
+	$(CARGO) test $(WORKSPACE)
 
 test-features: ## what only some builds can do: send traces, and panic when told to, so that it can be tested
-	$(CARGO) test --workspace $(ALL_FEATURES) --test faults --test traces
+	$(CARGO) test $(WORKSPACE) $(ALL_FEATURES) --test faults --test traces
 
 clients: ## Hugging Face's Python and Node clients against a service with keys (needs Python and Node)
 	$(if $(DATELINE),,$(CARGO) build --release --bin dateline)
@@ -32,10 +35,17 @@ sanitize: ## the kernels' tests under AddressSanitizer, which the stable compile
 
 lint: ## formatting, clippy with warnings as errors, docs, licences
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets $(ALL_FEATURES) -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
+	$(CARGO) clippy $(WORKSPACE) --all-targets $(ALL_FEATURES) -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(WORKSPACE) --no-deps --quiet
 	@if command -v cargo-deny >/dev/null; then $(CARGO) deny --offline check licenses bans sources; \
 	else echo "cargo-deny is not installed: licences were not checked (cargo install --locked cargo-deny)"; fi
+
+test-cluster: ## the cluster's tests: executors and schedulers killed and frozen in mid-run (takes long to build)
+	$(CARGO) test -p dateline-cluster
+
+lint-cluster: ## clippy and docs of the cluster (takes long to build)
+	$(CARGO) clippy -p dateline-cluster --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc -p dateline-cluster --no-deps --quiet
 
 lint-deploy: ## the unit, the container and the Kubernetes manifest in deploy/, each with its own linters (needs Python)
 	deploy/lint.sh

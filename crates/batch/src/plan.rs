@@ -84,6 +84,12 @@ impl Planned {
         }
         Ok(())
     }
+
+    /// Where it lies when it is kept, as a person writes it.
+    #[must_use]
+    pub fn place(&self, output: &Output) -> String {
+        output.location().join(&file_name(&self.plan.id)).name
+    }
 }
 
 fn sort_key(input: &Input) -> (bool, String, &str) {

@@ -59,12 +59,11 @@ impl ModelArgs {
         };
         let files = files(&self.model)?;
         let annotator = Annotator::load(&files, &run)?;
-        let info = annotator.info();
         let identity = ModelIdentity {
             name: files.name.clone(),
             sha256: files.sha256(),
-            precision: info.precision.to_string(),
-            labels: info.labels.clone(),
+            precision: annotator.info().precision.to_string(),
+            labels: annotator.info().labels.clone(),
         };
         let chunk_bytes = (run.max_batch_tokens * BYTES_PER_TOKEN * BATCHES_PER_CHUNK)
             .clamp(*CHUNK_BYTES.start(), *CHUNK_BYTES.end());

@@ -99,7 +99,8 @@ impl Worker {
             return Ok(Arc::clone(opened));
         }
         let (plan, output) = open_plan(&self.stores, place).await?;
-        if plan.model != self.model {
+        // Under whichever name it lies on this machine.
+        if (&plan.model.sha256, &plan.model.precision) != (&self.model.sha256, &self.model.precision) {
             return Err(BatchError::Usage(format!(
                 "the plan at {place} is for the model {}, and this executor has {}: start it with the model, the device \
                  and the precision that the plan was made with",

@@ -35,6 +35,14 @@ impl Default for RunOptions {
     }
 }
 
+impl RunOptions {
+    /// How exactly the model in `files` computes with these options, on a machine that has the device.
+    #[must_use]
+    pub fn precision_for(&self, files: &ModelFiles) -> Precision {
+        runner::precision(self, files)
+    }
+}
+
 /// What a caller may want to know of a loaded model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelInfo {

@@ -111,7 +111,8 @@ mod tests {
     fn no_byte_passes_from_file_to_file() {
         let files = |config: &'static [u8], tokenizer: &'static [u8], int8: Option<&'static [u8]>| {
             let int8 = int8.map(Cow::Borrowed);
-            let (config, tokenizer, weights) = (Cow::Borrowed(config), Cow::Borrowed(tokenizer), Cow::Borrowed(&b"w"[..]));
+            let (config, tokenizer, weights) =
+                (Cow::Borrowed(config), Cow::Borrowed(tokenizer), Cow::Borrowed(&b"w"[..]));
             ModelFiles { name: String::new(), config, tokenizer, weights, int8 }.sha256()
         };
         let all = [files(b"ab", b"c", None), files(b"a", b"bc", None), files(b"ab", b"c", Some(b""))];

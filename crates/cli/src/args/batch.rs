@@ -131,6 +131,9 @@ struct RunArgs {
     /// Print the plan and how long it would take, and write nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Write the plan, print where it lies, and annotate nothing: `dateline-cluster submit` has it done.
+    #[arg(long, conflicts_with = "dry_run")]
+    plan_only: bool,
     /// How to show progress on standard error.
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     progress: BatchProgress,
@@ -170,6 +173,8 @@ pub(crate) struct BatchConfig {
     pub(crate) worker: Worker,
     /// Only print the plan.
     pub(crate) dry_run: bool,
+    /// Only write the plan.
+    pub(crate) plan_only: bool,
     /// How to show progress.
     pub(crate) progress: BatchProgress,
     /// The model.
@@ -218,6 +223,7 @@ impl BatchArgs {
             options,
             worker,
             dry_run: args.dry_run,
+            plan_only: args.plan_only,
             progress: args.progress,
             model: args.model.resolve()?,
         })))

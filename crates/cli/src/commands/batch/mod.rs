@@ -13,7 +13,7 @@ use dateline_batch::{
     BatchError, Inputs, Manifest, ModelIdentity, Output, Planned, Progress, Run, Stores, list_inputs, plan,
 };
 use dateline_engine::{Engine, EngineModel, EngineOptions, Lane};
-use dateline_model::{Annotator, RunOptions};
+use dateline_model::{Annotator, ModelConfig, RunOptions};
 use tokio::runtime::Runtime;
 
 use self::display::Display;
@@ -72,6 +72,12 @@ fn batch(runtime: &Runtime, config: &BatchConfig) -> Result<(), Failure> {
             0 => {}
             files => terminal::say(format_args!("{files} unfinished files of runs that were killed are removed")),
         }
+    }
+    if config.plan_only {
+        let identity = identity(&config.model)?;
+        config.check_labels(&identity.labels)?;
+        let planned = runtime.block_on(make_plan(config, identity, inputs, &output)).map_err(failure)?;
+        return Ok(writeln!(io::stdout(), "{}", planned.place(&output))?);
     }
     let model = Loaded::load(&config.model)?;
     config.check_labels(&model.identity.labels)?;
@@ -186,6 +192,18 @@ fn conclusion(run: &Run, report: &Report, manifest: Option<&Manifest>) -> Result
         ));
     }
     Ok(())
+}
+
+/// The model as plans name it, for devices that need not be on this machine.
+fn identity(choice: &ModelChoice) -> Result<ModelIdentity, Failure> {
+    let files = choice.files()?;
+    let config = ModelConfig::parse(&files.name, &files.config)?;
+    Ok(ModelIdentity {
+        name: choice.located.name(),
+        sha256: files.sha256(),
+        precision: choice.run.precision_for(&files).to_string(),
+        labels: config.tags.labels().to_vec(),
+    })
 }
 
 /// The model on each of its devices, not running yet.
