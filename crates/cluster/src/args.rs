@@ -112,11 +112,18 @@ pub(crate) struct SubmitArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  dateline-cluster sql \"SELECT id, annotate(text) FROM '/data/stories.parquet'\"")]
+  dateline-cluster sql \"SELECT id, annotate(text) FROM '/data/stories.parquet'\"
+  dateline-cluster sql --table news=s3://archive/2024/ \"SELECT m.label, count(*) FROM \
+(SELECT unnest(annotate(text)) AS m FROM news) GROUP BY 1\"")]
 pub(crate) struct SqlArgs {
-    /// The query. A quoted path or URL of a Parquet, JSONL or CSV file, or of a folder, is a table.
+    /// The query. A quoted path or URL of a file that ends in .parquet, .json or .csv is a table. Places must be the same
+    /// on all machines.
     #[arg(value_name = "QUERY")]
     pub(crate) query: String,
+    /// A table by name: a file that ends in .parquet, .jsonl, .ndjson, .json, .csv or .tsv, or a folder of Parquet files,
+    /// with a slash at its end. May be repeated.
+    #[arg(long = "table", value_name = "NAME=PLACE")]
+    pub(crate) tables: Vec<String>,
     /// The scheduler's host and port.
     #[arg(long, default_value = "127.0.0.1:50050", env = "DATELINE_SCHEDULER", value_name = "HOST:PORT")]
     pub(crate) scheduler: String,

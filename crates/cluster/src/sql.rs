@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use datafusion::arrow::json::LineDelimitedWriter;
 use datafusion::arrow::util::pretty::pretty_format_batches;
+use datafusion::prelude::{CsvReadOptions, JsonReadOptions, ParquetReadOptions, SessionContext};
 use futures::StreamExt;
 
 use crate::args::{RowFormat, SqlArgs, scheduler_url};
@@ -13,8 +14,11 @@ use crate::session;
 /// Runs the query and prints its rows.
 pub(crate) async fn run(args: SqlArgs) -> Result<(), Failure> {
     let context = session::client(&scheduler_url(&args.scheduler))?.enable_url_table();
+    for table in &args.tables {
+        register(&context, table).await?;
+    }
     let query = context.sql(&args.query).await.map_err(|error| Failure::Usage(error.to_string()))?;
-    let mut out = io::stdout().lock();
+    let mut out = io::stdout();
     match args.format {
         RowFormat::Table => {
             let batches = query.collect().await?;
@@ -31,4 +35,23 @@ pub(crate) async fn run(args: SqlArgs) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Gives the files at a place a name; what they hold is told by the place's name.
+async fn register(context: &SessionContext, table: &str) -> Result<(), Failure> {
+    let (name, place) =
+        table.split_once('=').ok_or_else(|| Failure::Usage(format!("--table {table}: give NAME=PLACE")))?;
+    let registered = match place.rsplit_once('.').map(|(_, extension)| extension) {
+        Some(extension @ ("jsonl" | "ndjson" | "json")) => {
+            context.register_json(name, place, JsonReadOptions::default().file_extension(extension)).await
+        }
+        Some(extension @ ("csv" | "tsv")) => {
+            let delimiter = if extension == "tsv" { b'\t' } else { b',' };
+            let options = CsvReadOptions::new().file_extension(extension).delimiter(delimiter);
+            context.register_csv(name, place, options).await
+        }
+        // A folder, too.
+        _ => context.register_parquet(name, place, ParquetReadOptions::default()).await,
+    };
+    registered.map_err(|error| Failure::Usage(format!("--table {table}: {error}")))
 }
