@@ -10,6 +10,8 @@ cd "$(dirname "$0")/.."
 
 venv="${DEPLOY_LINT_VENV:-${CARGO_TARGET_DIR:-target}/deploy-lint}"
 manifest=deploy/kubernetes/dateline.yaml
+cluster=deploy/kubernetes/cluster.yaml
+slurm=deploy/slurm/dateline-batch.sh
 unit=deploy/systemd/dateline.service
 # The least Kubernetes that the manifest is for, and the newest that this kubernetes-validate knows.
 kubernetes_versions=(1.30 1.37)
@@ -18,9 +20,10 @@ exposure_limit=15
 
 # What checkov finds and we accept:
 #   CKV_K8S_21    the default namespace: the manifest names none, `kubectl apply -n` does.
+#   CKV_K8S_35    secrets as variables: that is how object stores' own tools take credentials, and so does the cluster.
 #   CKV_K8S_43    an image without a digest: it is the reader's own build, in the reader's registry.
 #   CKV_DOCKER_2  no HEALTHCHECK: the image has nothing to ask with; orchestrators ask /health/ready.
-accepted=CKV_K8S_21,CKV_K8S_43,CKV_DOCKER_2
+accepted=CKV_K8S_21,CKV_K8S_35,CKV_K8S_43,CKV_DOCKER_2
 
 failed=()
 not_read=()
@@ -130,6 +133,21 @@ agreement() {
     version="$(sed -nE '/^\[workspace\.package\]/,/^\[/ s/^version = "(.*)"/\1/p' Cargo.toml)"
     grep -q "^FROM rust:$compiler-" deploy/Dockerfile || echo "deploy/Dockerfile does not build with Rust $compiler"
     grep -q "image: .*/dateline:$version\$" "$manifest" || echo "$manifest does not run dateline:$version"
+    if grep "image: " "$cluster" | grep -qv "/dateline-cluster:$version\$"; then
+        echo "$cluster does not run dateline-cluster:$version"
+    fi
+}
+
+# The lines for sbatch: shells skip them, and so does shellcheck. sbatch itself reads them only up to the first command.
+slurm_lines() {
+    local known=" job-name array nodes ntasks gpus-per-task gpus cpus-per-task mem time requeue output error signal
+        partition account constraint exclusive qos mail-type mail-user chdir export "
+    awk '/^#SBATCH/ && begun { print FILENAME ": sbatch does not read line " FNR ", after the first command" }
+        !/^(#|$)/ { begun = 1 }' "$slurm"
+    sed -nE 's/^#SBATCH +//p' "$slurm" | while read -r option; do
+        [[ "$option" =~ ^--([a-z-]+)(=[^ ]+)?$ && $known == *[[:space:]]"${BASH_REMATCH[1]}"[[:space:]]* ]] \
+            || echo "$slurm: sbatch has no option $option"
+    done
 }
 
 options() {
@@ -141,19 +159,20 @@ options() {
 }
 
 install_linters
-check "shellcheck" shellcheck deploy/lint.sh
+check "shellcheck" shellcheck deploy/lint.sh "$slurm"
 check "hadolint" hadolint --failure-threshold style deploy/Dockerfile
 check "yamllint" yamllint --strict -d '{extends: default, rules: {line-length: {max: 120}}}' deploy/kubernetes
 for version in "${kubernetes_versions[@]}"; do
-    check "kubernetes-validate $version" kubernetes-validate --strict --quiet -k "$version" "$manifest"
+    check "kubernetes-validate $version" kubernetes-validate --strict --quiet -k "$version" "$manifest" "$cluster"
 done
-check "checkov" checkov --skip-download --quiet --compact --skip-check "$accepted" -f deploy/Dockerfile -f "$manifest"
+check "checkov" checkov --skip-download --quiet --compact --skip-check "$accepted" -f deploy/Dockerfile -f "$manifest" -f "$cluster"
 check "taplo lint" taplo lint --no-schema deploy/dateline.toml
 check "taplo fmt" taplo fmt --check deploy/dateline.toml
 lint_config_map
 lint_unit
 verdict "what the container's build reads" "$(container_context)"
 verdict "versions in two places" "$(agreement)"
+verdict "sbatch's lines in $slurm" "$(slurm_lines)"
 if [[ -n "${DATELINE:-}" ]]; then
     verdict "options in dateline.toml" "$(options)"
 else
