@@ -80,8 +80,8 @@ impl ScalarUDFImpl for Annotate {
 impl AsyncScalarUDFImpl for Annotate {
     async fn invoke_async_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let worker = self.worker.as_ref().ok_or_else(|| no_worker(NAME))?;
-        let columns = ColumnarValue::values_to_arrays(&arguments.args)?;
-        let texts = as_string_array(&columns[0])?;
+        let column = arguments.args[0].to_array(arguments.number_rows)?;
+        let texts = as_string_array(&column)?;
         let chunk = chunk(texts)?;
         let outcomes = worker.annotate(&chunk).await.map_err(|error| DataFusionError::External(error.into()))?;
         let mut failed = 0;

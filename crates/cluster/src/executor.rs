@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ballista_core::config::TaskSchedulingPolicy;
 use ballista_core::registry::BallistaFunctionRegistry;
 use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
+use datafusion::prelude::SessionConfig;
 use tracing::info;
 
 use crate::args::ExecutorArgs;
@@ -50,7 +51,7 @@ pub(crate) async fn run(args: Box<ExecutorArgs>) -> Result<(), Failure> {
         grpc_max_encoding_message_size: MESSAGE_BYTES,
         override_function_registry: Some(Arc::new(BallistaFunctionRegistry::from(&state))),
         override_config_producer: Some(Arc::new(session::config)),
-        override_runtime_producer: Some(Arc::new(move |_| Ok(Arc::clone(&environment)))),
+        override_runtime_producer: Some(Arc::new(move |_: &SessionConfig| Ok(Arc::clone(&environment)))),
         ..ExecutorProcessConfig::default()
     };
     info!(id = config.executor_id, port = args.port, "executor begins");

@@ -1,7 +1,6 @@
 //! The table `manifest`: a plan's shards that are to be done, a row each and each in a partition of its own, so that each
 //! becomes a task of its own. No file holds it: it travels inside the query, from whoever submits it to the scheduler.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -101,7 +100,7 @@ impl LogicalExtensionCodec for Codec {
         provider: Arc<dyn TableProvider>,
         to: &mut Vec<u8>,
     ) -> Result<()> {
-        match (provider.as_ref() as &dyn Any).downcast_ref::<Manifest>() {
+        match provider.downcast_ref::<Manifest>() {
             Some(manifest) => {
                 serde_json::to_writer(to, manifest).map_err(|error| DataFusionError::External(error.into()))
             }
@@ -141,6 +140,6 @@ mod tests {
         codec.try_encode_table_provider(&table, Arc::new(manifest.clone()), &mut bytes).unwrap();
         let context = SessionContext::new().task_ctx();
         let decoded = codec.try_decode_table_provider(&bytes, &table, schema(), &context).unwrap();
-        assert_eq!((decoded.as_ref() as &dyn Any).downcast_ref(), Some(&manifest));
+        assert_eq!(decoded.downcast_ref(), Some(&manifest));
     }
 }

@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use ballista_core::config::{BALLISTA_ADAPTIVE_PLANNER_ENABLED, BALLISTA_SCHEDULER_MAX_PARTITIONS_PER_TASK};
+use ballista_core::config::{
+    BALLISTA_ADAPTIVE_PLANNER_ENABLED, BALLISTA_CLIENT_GRPC_HTTP2_KEEPALIVE_INTERVAL_SECONDS,
+    BALLISTA_SCHEDULER_MAX_PARTITIONS_PER_TASK,
+};
 use ballista_core::extension::{SessionConfigExt, SessionStateExt};
 use ballista_core::utils::default_session_builder;
 use datafusion::error::Result;
@@ -30,7 +33,7 @@ pub(crate) fn config() -> SessionConfig {
         // The static planner loses tasks of executors that are killed.
         .set_bool(BALLISTA_ADAPTIVE_PLANNER_ENABLED, true)
         // A scheduler that is gone without a word is noticed in seconds.
-        .set_u64("ballista.client.grpc_http2_keepalive_interval_seconds", 5)
+        .set_u64(BALLISTA_CLIENT_GRPC_HTTP2_KEEPALIVE_INTERVAL_SECONDS, 5)
         .with_ballista_grpc_client_max_message_size(MESSAGE_BYTES as usize)
         .with_ballista_logical_extension_codec(Arc::new(Codec::default()))
 }

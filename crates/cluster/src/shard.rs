@@ -1,7 +1,6 @@
 //! The function `annotate_shard(plan, shard)`: does a shard of a plan, unless its output is there, and says what came of
 //! it as JSON. It runs once for each row of the table `manifest`, each in a task of its own.
 
-use std::any::Any;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use datafusion::common::cast::{as_string_array, as_uint64_array};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::async_udf::AsyncScalarUDFImpl;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+use dateline_batch::BatchError;
 use serde::{Deserialize, Serialize};
 
 use crate::worker::Worker;
@@ -103,9 +103,10 @@ impl ScalarUDFImpl for AnnotateShard {
 impl AsyncScalarUDFImpl for AnnotateShard {
     async fn invoke_async_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let worker = self.worker.as_ref().ok_or_else(|| no_worker(NAME))?;
-        let columns = ColumnarValue::values_to_arrays(&arguments.args)?;
-        let (plans, shards) = (as_string_array(&columns[0])?, as_uint64_array(&columns[1])?);
-        Ok(ColumnarValue::Array(Arc::new(all(worker, plans, shards).await?)))
+        let column = |index: usize| arguments.args[index].to_array(arguments.number_rows);
+        let (plans, shards) = (column(0)?, column(1)?);
+        let results = all(worker, as_string_array(&plans)?, as_uint64_array(&shards)?).await?;
+        Ok(ColumnarValue::Array(Arc::new(results)))
     }
 }
 
@@ -113,14 +114,20 @@ async fn all(worker: &Worker, plans: &StringArray, shards: &UInt64Array) -> Resu
     let mut results = StringBuilder::new();
     for row in 0..shards.len() {
         let shard = shards.value(row);
-        let end = worker.shard(plans.value(row), shard).await.map_err(|error| {
-            // Ballista tries a task again after an error of input and output, and gives the job up after any other.
-            DataFusionError::IoError(std::io::Error::other(format!("shard {shard}: {error}")))
-        })?;
+        let end = worker.shard(plans.value(row), shard).await.map_err(|error| failure(shard, &error))?;
         let result = ShardResult { shard, end };
         results.append_value(serde_json::to_string(&result).map_err(|error| DataFusionError::External(error.into()))?);
     }
     Ok(results.finish())
+}
+
+/// Ballista tries a task again after an error of input and output, and gives the job up after any other.
+fn failure(shard: u64, error: &BatchError) -> DataFusionError {
+    let message = format!("shard {shard}: {error}");
+    match error {
+        BatchError::Usage(_) | BatchError::Damaged { .. } => DataFusionError::Execution(message),
+        _ => DataFusionError::IoError(std::io::Error::other(message)),
+    }
 }
 
 /// The error of a function that is called where there is no model.
@@ -130,11 +137,8 @@ pub(crate) fn no_worker(function: &str) -> DataFusionError {
 
 /// The results in a column of what [`AnnotateShard`] returned.
 pub(crate) fn results(column: &dyn Array) -> Result<Vec<ShardResult>> {
-    let column = (column as &dyn Any)
-        .downcast_ref::<StringArray>()
-        .ok_or_else(|| DataFusionError::Internal(format!("{NAME} returned {}", column.data_type())))?;
     let parse = |json: &str| serde_json::from_str(json).map_err(|error| DataFusionError::External(error.into()));
-    column.iter().flatten().map(parse).collect()
+    as_string_array(column)?.iter().flatten().map(parse).collect()
 }
 
 #[cfg(test)]

@@ -127,11 +127,11 @@ pub(crate) async fn open_plan(stores: &Stores, place: &str) -> Result<(Plan, Out
              OUTPUT/_plan/ID.json"
         ))
     })?;
-    // Opened as a folder that can be written to: better now than when the first shard is done.
-    let output = Output::open(stores.locate(folder)?)?;
+    let location = stores.locate(folder)?;
     let none = || BatchError::Usage(format!("there is no plan at {place}; is that place the same on every machine?"));
-    let plan = stored(&output, id).await?.ok_or_else(none)?;
-    Ok((plan, output))
+    let plan = stored(&Output::at(location.clone()), id).await?.ok_or_else(none)?;
+    // That it can be written to is tried now, and not when the first shard is done.
+    Ok((plan, Output::open(location)?))
 }
 
 /// The output, and the plan's id in it.

@@ -151,7 +151,7 @@ impl Cluster {
 
     /// Waits until so many shards are committed.
     pub(crate) fn wait_for_commits(&self, plan: &PlanFile, commits: usize) {
-        let is_commit = |line| step(line).is_some_and(|(_, of, end)| of == plan.id && end == Some("committed"));
+        let is_commit = |line: &Value| step(line).is_some_and(|(_, of, end)| of == plan.id && end == Some("committed"));
         self.log.wait_until(&format!("{commits} commits"), |lines| {
             lines.iter().filter(|(_, line)| is_commit(line)).count() >= commits
         });

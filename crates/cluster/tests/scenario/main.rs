@@ -5,6 +5,8 @@
 //! Nothing is done by the clock but the one thing that is about time: an executor is frozen for longer than the scheduler
 //! waits for it.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests unwrap like the tests themselves")]
+
 mod cluster;
 mod work;
 
