@@ -61,6 +61,7 @@ install: ## put dateline, with its model inside, on the PATH
 
 # Builds for NVIDIA's GPUs have build folders of their own, so that they never stand where others are expected.
 CUDA_FEATURES ?= dateline-cli/cuda
+CUDA_PACKAGE ?= dateline-cli
 CUDA_BUILD = $(abspath $(or $(CARGO_TARGET_DIR),target))/cuda
 CUDA_CHECK = $(abspath $(or $(CARGO_TARGET_DIR),target))/cuda-check
 
@@ -72,8 +73,8 @@ build-cuda: ## build for NVIDIA's GPUs of CUDA_COMPUTE_CAP (90: Hopper, 80: Ampe
 	toolkit="$$(tools/cuda/toolkit.sh)" && \
 	PATH="$$toolkit/bin:$$PATH" NVCC=$(CURDIR)/tools/cuda/nvcc CUDA_HOME=$(CUDA_BUILD)/late CUDA_ROOT="$$toolkit" \
 	CUDA_COMPUTE_CAP=$(CUDA_COMPUTE_CAP) \
-	$(CARGO) build --release --bin dateline --features $(CUDA_FEATURES) --target-dir $(CUDA_BUILD)
-	@echo "built $(CUDA_BUILD)/release/dateline"
+	$(CARGO) build --release -p $(CUDA_PACKAGE) --bins --features $(CUDA_FEATURES) --target-dir $(CUDA_BUILD)
+	@echo "built $(CUDA_PACKAGE) in $(CUDA_BUILD)/release"
 
 check-cuda: ## clippy over the code for NVIDIA's GPUs; a stand-in for NVIDIA's compiler makes it quick, and useless to run
 	tools/cuda/late_test.sh
