@@ -94,7 +94,9 @@ impl LinesOf for [u8] {
 fn wires(columns: &[ArrayRef]) -> Vec<Option<Wire>> {
     let [start, end] = [0, 1].map(|at: usize| columns[at].as_primitive::<UInt32Type>());
     let label = columns[2].as_any_dictionary();
-    let (names, keys) = (label.values().as_string::<i32>(), label.normalized_keys());
+    let names = label.values().as_string::<i32>();
+    // Of a dictionary without values there are no keys either.
+    let keys = if names.is_empty() { Vec::new() } else { label.normalized_keys() };
     let (text, score) = (columns[3].as_string::<i32>(), columns[4].as_primitive::<Float32Type>());
     let wire = |at| Wire {
         start: start.value(at).into(),
