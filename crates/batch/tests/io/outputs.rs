@@ -55,8 +55,11 @@ fn wire(value: &Value) -> Option<Wire> {
     })
 }
 
+/// A row of an exploded output: one mention of a document, or none.
+type Flat = (u64, Option<String>, Result<Option<Wire>, String>);
+
 /// Puts the rows of an exploded output together again.
-fn gather(rows: Vec<(u64, Option<String>, Result<Option<Wire>, String>)>) -> Vec<Back> {
+fn gather(rows: Vec<Flat>) -> Vec<Back> {
     let mut all: Vec<Back> = Vec::new();
     for (row, text, found) in rows {
         match (all.last_mut(), found) {
