@@ -10,7 +10,7 @@ pub enum WriteError {
     Sink(#[from] io::Error),
     /// The rows could not be encoded.
     #[error("the output could not be encoded: {0}")]
-    Parquet(parquet::errors::ParquetError),
+    Parquet(#[from] parquet::errors::ParquetError),
     /// Columns could not be put together.
     #[error("the output could not be encoded: {0}")]
     Arrow(#[from] arrow_schema::ArrowError),
@@ -29,17 +29,4 @@ pub enum WriteError {
         /// The column.
         column: String,
     },
-}
-
-impl From<parquet::errors::ParquetError> for WriteError {
-    /// A full disk stays an input/output error inside Parquet's own: whoever asks for its kind shall find it.
-    fn from(error: parquet::errors::ParquetError) -> Self {
-        match error {
-            parquet::errors::ParquetError::External(source) => match source.downcast::<io::Error>() {
-                Ok(error) => Self::Sink(*error),
-                Err(source) => Self::Parquet(parquet::errors::ParquetError::External(source)),
-            },
-            error => Self::Parquet(error),
-        }
-    }
 }

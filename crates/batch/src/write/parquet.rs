@@ -1,7 +1,7 @@
 //! Parquet: a row a document with a list of mentions, or a row a mention.
 
-use std::io::Write;
-use std::sync::Arc;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::builder::{StringBuilder, StringDictionaryBuilder};
 use arrow_array::cast::AsArray;
@@ -16,6 +16,7 @@ use dateline_text::Label;
 use dateline_text::record::MentionRecord;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
@@ -33,7 +34,8 @@ const EXPLODED_ROWS: usize = 8 << 10;
 
 /// Writes Parquet onto a sink.
 pub(super) struct ParquetRows<W: Write + Send> {
-    writer: ArrowWriter<W>,
+    writer: ArrowWriter<Watched<W>>,
+    failure: Failure,
     schema: SchemaRef,
     labels: StringArray,
     explode: bool,
@@ -65,11 +67,15 @@ impl<W: Write + Send> ParquetRows<W> {
             .set_key_value_metadata(Some(metadata.collect()))
             .set_created_by(concat!("dateline ", env!("CARGO_PKG_VERSION")).to_owned())
             .build();
+        let failure = Failure::default();
+        let sink = Watched { sink, failure: failure.clone() };
         let mut names: Vec<_> = labels.iter().map(Label::as_str).collect();
         names.sort_unstable();
         names.dedup();
         Ok(Self {
-            writer: ArrowWriter::try_new(sink, schema.clone(), Some(properties))?,
+            writer: ArrowWriter::try_new(sink, schema.clone(), Some(properties))
+                .map_err(|error| told(&failure, error))?,
+            failure,
             schema,
             labels: StringArray::from(names),
             explode: options.explode,
@@ -108,8 +114,8 @@ impl<W: Write + Send> ParquetRows<W> {
             Some(NullBuffer::from_iter(outcomes.iter().map(Result::is_ok))),
         )?));
         columns.push(errors(outcomes.iter()));
-        self.writer.write(&RecordBatch::try_new(self.schema.clone(), columns)?)?;
-        Ok(())
+        let batch = RecordBatch::try_new(self.schema.clone(), columns)?;
+        self.writer.write(&batch).map_err(|error| told(&self.failure, error))
     }
 
     fn write_exploded(&mut self, chunk: &Chunk, carried: &[ArrayRef], outcomes: &[Outcome]) -> Result<(), WriteError> {
@@ -149,8 +155,8 @@ impl<W: Write + Send> ParquetRows<W> {
         columns.push(Arc::new(UInt64Array::from_iter_values(rows.iter().map(|&(row, _)| chunk.positions[row]))));
         columns.extend(self.mention_columns(rows.iter().map(|&(_, mention)| mention))?);
         columns.push(errors(rows.iter().map(|&(row, _)| &outcomes[row])));
-        self.writer.write(&RecordBatch::try_new(self.schema.clone(), columns)?)?;
-        Ok(())
+        let batch = RecordBatch::try_new(self.schema.clone(), columns)?;
+        self.writer.write(&batch).map_err(|error| told(&self.failure, error))
     }
 
     /// The columns of mentions, null where there is none.
@@ -184,9 +190,48 @@ impl<W: Write + Send> ParquetRows<W> {
     pub(super) fn finish(mut self, tally: &Tally) -> Result<W, WriteError> {
         let tally = serde_json::to_string(tally).expect("counts have a JSON form");
         self.writer.append_key_value_metadata(KeyValue::new(Tally::KEY.to_owned(), tally));
-        let mut sink = self.writer.into_inner()?;
+        let mut sink = self.writer.into_inner().map_err(|error| told(&self.failure, error))?.sink;
         sink.flush()?;
         Ok(sink)
+    }
+}
+
+/// Why the sink took no more. Parquet's writer makes a string of it, and a full disk shall be known by its kind.
+type Failure = Arc<Mutex<Option<io::Error>>>;
+
+/// The error of the sink, if there is one, or else Parquet's.
+fn told(failure: &Failure, error: ParquetError) -> WriteError {
+    let failure = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+    failure.map_or(WriteError::Parquet(error), WriteError::Sink)
+}
+
+/// A sink whose failure is kept.
+struct Watched<W> {
+    sink: W,
+    failure: Failure,
+}
+
+impl<W> Watched<W> {
+    fn keep<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        result.map_err(|error| {
+            let said = io::Error::new(error.kind(), error.to_string());
+            if error.kind() != io::ErrorKind::Interrupted {
+                *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            }
+            said
+        })
+    }
+}
+
+impl<W: Write> Write for Watched<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let result = self.sink.write(bytes);
+        self.keep(result)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let result = self.sink.flush();
+        self.keep(result)
     }
 }
 

@@ -22,7 +22,7 @@ async fn records_may_hold_line_breaks_and_be_broken() {
         Ok(String::new()),
     ];
     assert_eq!(texts, expected);
-    assert_eq!(found[0].0, 17);
+    assert_eq!(found[0].0, 16);
     assert_eq!(found[1].2, [Some("2".to_owned()), None], "a broken record keeps what it has");
     let whole = pieces(&object, &ReadOptions::default(), 1).await.unwrap();
     assert_eq!(whole.len(), 6);

@@ -49,7 +49,7 @@ async fn bad_lines_stand_between_good_ones() {
     for (said, expected) in said.iter().zip(expected) {
         assert!(said.starts_with(expected), "{said:?} does not start with {expected:?}");
     }
-    assert_eq!((found[0].0, found[1].0), (0, 34), "a line begins before its byte order mark");
+    assert_eq!((found[0].0, found[1].0), (0, 33), "a line begins before its byte order mark");
     assert_eq!(found[1].2, [Some("7".to_owned()), None]);
     let last = &found[11];
     assert_eq!(last.2, [None, Some(r#"{"z":1.10,"a":{"y":[1, 2]}}"#.to_owned())], "fields keep their order and digits");
@@ -58,10 +58,10 @@ async fn bad_lines_stand_between_good_ones() {
 fn line() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         4 => "[a-zé🚀\\\\\"]{0,12}".prop_map(|text| serde_json::json!({"text": text, "id": 1}).to_string().into_bytes()),
-        Just(Vec::new()),
-        Just(b" \t".to_vec()),
-        Just(b"{\"text\":\"\xff\"}".to_vec()),
-        "[a-z{}\\[\\]\":,]{0,9}".prop_map(String::into_bytes),
+        1 => Just(Vec::new()),
+        1 => Just(b" \t".to_vec()),
+        1 => Just(b"{\"text\":\"\xff\"}".to_vec()),
+        1 => "[a-z{}\\[\\]\":,]{0,9}".prop_map(String::into_bytes),
     ]
 }
 

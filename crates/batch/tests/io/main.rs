@@ -1,5 +1,7 @@
 //! Reading and writing through the crate's own interface, on a store in memory.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+
 mod csv;
 mod jsonl;
 mod outputs;

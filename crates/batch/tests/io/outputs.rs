@@ -55,8 +55,11 @@ fn wire(value: &Value) -> Option<Wire> {
     })
 }
 
+/// A row of an exploded output: one mention of a document, or none.
+type Flat = (u64, Option<String>, Result<Option<Wire>, String>);
+
 /// Puts the rows of an exploded output together again.
-fn gather(rows: Vec<(u64, Option<String>, Result<Option<Wire>, String>)>) -> Vec<Back> {
+fn gather(rows: Vec<Flat>) -> Vec<Back> {
     let mut all: Vec<Back> = Vec::new();
     for (row, text, found) in rows {
         match (all.last_mut(), found) {
@@ -94,7 +97,9 @@ impl LinesOf for [u8] {
 fn wires(columns: &[ArrayRef]) -> Vec<Option<Wire>> {
     let [start, end] = [0, 1].map(|at: usize| columns[at].as_primitive::<UInt32Type>());
     let label = columns[2].as_any_dictionary();
-    let (names, keys) = (label.values().as_string::<i32>(), label.normalized_keys());
+    let names = label.values().as_string::<i32>();
+    // Of a dictionary without values there are no keys either.
+    let keys = if names.is_empty() { Vec::new() } else { label.normalized_keys() };
     let (text, score) = (columns[3].as_string::<i32>(), columns[4].as_primitive::<Float32Type>());
     let wire = |at| Wire {
         start: start.value(at).into(),
