@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use dateline_batch::{
-    BatchError, Done, Event, Manifest, ModelIdentity, Options, Output, OutputFormat, Planned, Progress, Run, Stores,
-    Verified, Worker, list_inputs, plan, verify,
+    BatchError, Done, Event, Manifest, ModelIdentity, Options, Output, OutputFormat, Plan, Planned, Progress, Run,
+    Shard, Stores, Verified, Worker, find_input, list_inputs, missing, plan, stored, verify,
 };
 use dateline_engine::{Description, Engine, EngineModel, EngineOptions, Model, ModelFailure, Piece};
 use dateline_model::{PackedBatch, Precision};
@@ -208,6 +208,29 @@ async fn every_document_is_annotated_once_and_a_second_run_does_nothing() {
     assert!(events.iter().all(|event| matches!(event, Event::Skipped { .. })), "{events:?}");
     assert_eq!(again.unwrap().1, Some(manifest));
     assert_eq!(bench.read.load(Ordering::SeqCst), read, "no text was read again");
+}
+
+/// As tasks of a cluster do it: by plans of one shard each.
+#[tokio::test]
+async fn one_shard_is_the_same_output_whoever_does_it() {
+    let bench = Bench::new().with("a.jsonl", 150);
+    let run = bench.run().await;
+    let shard = run.plan.shards[2].clone();
+    let plan = stored(&run.output, &run.plan.id).await.unwrap().unwrap();
+    assert_eq!(plan, *run.plan);
+    let object = find_input(&Stores::new([]), &plan.inputs[shard.input]).await.unwrap();
+    let only = Shard { number: 0, input: 0, ..shard.clone() };
+    let alone = Run { plan: Arc::new(Plan { shards: vec![only], ..plan }), objects: [object].into(), ..run.clone() };
+    let progress = Arc::new(Progress::new(|_| {}));
+    let done = alone.one(0, &progress).await.unwrap();
+    assert_eq!((done.tallies.len(), progress.snapshot().committed), (1, 1));
+    assert_eq!(bench.outputs(), [bench.path("out").join(&shard.output)]);
+
+    let progress = Arc::new(Progress::new(|_| {}));
+    let again = run.one(2, &progress).await.unwrap();
+    assert_eq!((again.tallies.len(), progress.snapshot().skipped), (0, 1));
+    let left = missing(&run.plan, &run.output).await.unwrap();
+    assert_eq!(left, (0..run.plan.shards.len()).filter(|number| *number != 2).collect::<Vec<_>>());
 }
 
 #[tokio::test]
