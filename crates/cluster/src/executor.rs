@@ -19,7 +19,7 @@ use crate::stores::environment;
 const TASKS_AT_ONCE: usize = 1;
 
 /// Runs until the process is told to stop.
-pub(crate) async fn run(args: Box<ExecutorArgs>) -> Result<(), Failure> {
+pub(crate) async fn run(args: ExecutorArgs) -> Result<(), Failure> {
     let (host, port) = args
         .scheduler
         .rsplit_once(':')

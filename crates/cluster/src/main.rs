@@ -46,7 +46,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let result = runtime.block_on(async {
         match cli.command {
             Command::Scheduler(args) => scheduler::run(args).await,
-            Command::Executor(args) => executor::run(args).await,
+            Command::Executor(args) => executor::run(*args).await,
             Command::Submit(args) => submit::run(args).await,
             Command::Sql(args) => sql::run(args).await,
         }
