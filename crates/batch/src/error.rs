@@ -126,7 +126,7 @@ pub fn explain_io(error: &io::Error) -> String {
 }
 
 /// The file system's error behind another one.
-fn io_cause(error: &(dyn Error + 'static)) -> Option<&io::Error> {
+fn io_cause<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e io::Error> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         // An HTTP client wraps its own errors in one of these, without a code of the system.
