@@ -119,7 +119,7 @@ struct RunArgs {
     #[arg(long)]
     include_text: bool,
     /// About how much text a shard has, in MiB: what is lost at most when the process is killed.
-    #[arg(long, value_name = "MIB", default_value = "32")]
+    #[arg(long, value_name = "MIB", default_value = "8")]
     shard_size: NonZeroU64,
     /// A longer document is an error in its row, in MiB.
     #[arg(long, value_name = "MIB", default_value = "64")]
