@@ -374,7 +374,12 @@ async fn the_plan_is_the_same_whoever_makes_it() {
     assert_eq!(one.plan.to_json(), other.plan.to_json());
     let json = one.plan.to_json();
     assert_eq!(dateline_batch::Plan::from_json(json.as_bytes(), "here").unwrap(), one.plan);
-    assert!(one.plan.shards.iter().any(|shard| shard.files == 5), "small texts share a shard:\n{json}");
+    let mut large = bench.run().await.plan.options.clone();
+    large.shard_bytes = NonZeroU64::new(1 << 20).unwrap();
+    let large = Bench { options: large, ..bench };
+    let files: Vec<_> = large.plan(&["in"]).await.plan.shards.iter().map(|shard| shard.files).collect();
+    assert_eq!(files, [1, 1, 5], "small texts share a shard");
+    let bench = Bench { options: one.plan.options.clone(), ..large };
     assert!(json.lines().count() > one.plan.shards.len(), "a shard a line");
     one.keep(&bench.output()).await.unwrap();
     let found = bench.plan(&["in"]).await;
