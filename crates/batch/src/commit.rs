@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path as FilePath, PathBuf};
+use std::path::Path as FilePath;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::TryStreamExt;
@@ -290,7 +290,7 @@ fn aside(folder: &FilePath) -> io::Result<NamedTempFile> {
 }
 
 /// Puts a whole file on the disk and gives it its name, if that is free.
-fn link(file: BufWriter<NamedTempFile>, path: &PathBuf) -> io::Result<Committed> {
+fn link(file: BufWriter<NamedTempFile>, path: &FilePath) -> io::Result<Committed> {
     let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.as_file().sync_all()?;
     match file.persist_noclobber(path) {

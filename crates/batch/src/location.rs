@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::env;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Component, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -140,8 +140,7 @@ impl Stores {
     fn locate_path(path: &str) -> Result<Location, BatchError> {
         let absolute = std::path::absolute(path).map_err(|error| BatchError::io("cannot use", path, &error))?;
         // The same file must have the same name from whichever folder it is named.
-        let whole = absolute.canonicalize().unwrap_or(absolute);
-        Location::of_path(whole)
+        Location::of_path(canonical(absolute))
     }
 }
 
@@ -219,6 +218,30 @@ impl Location {
     }
 }
 
+/// A path without links and steps back, of which the end need not be there yet.
+fn canonical(path: PathBuf) -> PathBuf {
+    let mut missing = Vec::new();
+    let mut there = path.as_path();
+    loop {
+        if let Ok(mut found) = there.canonicalize() {
+            for part in missing.into_iter().rev() {
+                match part {
+                    Component::ParentDir => _ = found.pop(),
+                    part => found.push(part),
+                }
+            }
+            return found;
+        }
+        match (there.parent(), there.components().next_back()) {
+            (Some(parent), Some(part)) => {
+                missing.push(part);
+                there = parent;
+            }
+            _ => return path,
+        }
+    }
+}
+
 /// All of a URL that is not the path in its store: the bucket stands in the host's place or begins the path.
 fn prefix(url: &Url, path: &Path) -> String {
     let segments: Vec<_> = url.path().split('/').filter(|segment| !segment.is_empty()).collect();
@@ -293,6 +316,16 @@ mod tests {
         let place = stores(&[]).locate(file.to_str().unwrap()).unwrap();
         assert_eq!(place.name_of(&place.path), place.name);
         assert_eq!(place.name, file.canonicalize().unwrap().to_str().unwrap());
+    }
+
+    #[test]
+    fn what_is_not_there_yet_has_a_plain_name_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        for (name, expected) in [("gone/../out", "out"), ("a/b/c", "a/b/c"), ("./out/", "out")] {
+            let place = stores(&[]).locate(root.join(name).to_str().unwrap()).unwrap();
+            assert_eq!(place.name, root.join(expected).to_str().unwrap());
+        }
     }
 
     #[test]

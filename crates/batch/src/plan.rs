@@ -100,14 +100,14 @@ async fn tables(
     let work: Vec<_> = tables.map(|(index, (input, object))| (index, input.kind.0, object.clone())).collect();
     let read = options.read(0);
     let target = options.shard_bytes.get();
-    let mut split = futures::stream::iter(work)
+    let mut found = futures::stream::iter(work)
         .map(|(index, kind, object)| {
             let read = read.clone();
             async move { (index, split(&object, kind, &read, target).await) }
         })
         .buffered(AT_ONCE);
     let (mut shards, mut broken) = (Vec::new(), Vec::new());
-    while let Some((index, pieces)) = split.next().await {
+    while let Some((index, pieces)) = found.next().await {
         let pieces: Result<Vec<Piece>, ReadError> = pieces;
         let input = &inputs[index..=index];
         match pieces {

@@ -48,8 +48,9 @@ pub async fn verify(
     let manifest = Manifest::read(output).await?;
     let plan = choose(output, plan, manifest.as_ref()).await?;
     let mut verified = Verified { plan: plan.id.clone(), ..Verified::default() };
+    let of = &plan;
     let compared = futures::stream::iter(&plan.shards)
-        .map(|shard| async { (shard, compare(stores, output, &plan, shard).await) })
+        .map(|shard| async move { (shard, compare(stores, output, of, shard).await) })
         .buffered(AT_ONCE);
     let mut compared = std::pin::pin!(compared);
     while let Some((shard, compared)) = compared.next().await {
@@ -164,7 +165,7 @@ type Positions = BoxStream<'static, Result<Vec<u64>, ReadError>>;
 /// Compares two ascending runs of positions.
 async fn rows(expected: Positions, found: Positions) -> Result<Rows, ReadError> {
     let flat =
-        |positions: Positions| positions.map_ok(|chunk| futures::stream::iter(chunk.into_iter().map(Ok))).try_flatten();
+        |positions: Positions| positions.map_ok(|chunk| futures::stream::iter(chunk.into_iter().map(Ok::<_, ReadError>))).try_flatten();
     let (mut expected, mut found) = (std::pin::pin!(flat(expected)), std::pin::pin!(flat(found)));
     let mut rows = Rows::default();
     let mut next = expected.try_next().await?;
