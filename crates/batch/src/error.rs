@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io;
 
+use object_store::client::{HttpError, HttpErrorKind};
+
 /// Why a batch cannot go on. What was committed before stays.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
@@ -136,6 +138,18 @@ fn io_cause(error: &(dyn Error + 'static)) -> Option<&io::Error> {
         cause = error.source();
     }
     None
+}
+
+/// Whether the connection broke before a store's answer was whole, so that nobody knows what came of the request.
+pub(crate) fn broke_off(error: &object_store::Error) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<HttpError>() {
+            return error.kind() != HttpErrorKind::Connect;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// An error's message, and those of its causes that it does not already repeat, on one line.
