@@ -255,7 +255,7 @@ def from_a_web_server(store):
         listed.with_code(2).says("cannot be listed")
     with web.serving(content, ranges=False) as url:
         whole = dateline("batch", f"{url}/c.jsonl.gz", "--output", place, environment=store.environment())
-        whole.says(f"{url}/c.jsonl.gz", "range")
+        whole.with_code(2).says(f"{url}/c.jsonl.gz", "Range request not supported")
     return whole.said.strip()
 
 

@@ -33,6 +33,8 @@ pub struct Output {
     location: Location,
     /// Whether the store was found to refuse requests to create a name only if it is free.
     unconditional: AtomicBool,
+    /// Whether somebody was told.
+    told: AtomicBool,
 }
 
 /// An output on its way: written to, then committed. Dropped, it leaves nothing.
@@ -87,7 +89,7 @@ impl Output {
     /// The outputs at `location`, to be read; nothing is made there.
     #[must_use]
     pub const fn at(location: Location) -> Self {
-        Self { location, unconditional: AtomicBool::new(false) }
+        Self { location, unconditional: AtomicBool::new(false), told: AtomicBool::new(false) }
     }
 
     /// Where they are.
@@ -100,6 +102,11 @@ impl Output {
     #[must_use]
     pub fn is_unconditional(&self) -> bool {
         self.unconditional.load(Ordering::Relaxed)
+    }
+
+    /// [`Self::is_unconditional`], but true only once: the plan may be what was refused first, before anybody listened.
+    pub(crate) fn is_newly_unconditional(&self) -> bool {
+        self.is_unconditional() && !self.told.swap(true, Ordering::Relaxed)
     }
 
     /// Removes what runs that were killed have left aside, and says how many files that were. Never what a living run
@@ -351,7 +358,7 @@ mod tests {
         location.local = None;
         location.store = Arc::new(InMemory::new());
         location.hasty = Arc::clone(&location.store);
-        Output { location, unconditional: AtomicBool::new(false) }
+        Output::at(location)
     }
 
     async fn commit(output: &Output, name: &str, bytes: &[u8]) -> Committed {
@@ -387,6 +394,7 @@ mod tests {
         assert_eq!(commit(&output, "a", b"one").await, Committed::Ours);
         assert_eq!(commit(&output, "a", b"two").await, Committed::Already);
         assert_eq!(output.read("a").await.unwrap().unwrap(), b"one");
+        assert_eq!([output.is_newly_unconditional(), output.is_newly_unconditional()], [true, false]);
     }
 
     /// The client repeats no conditional request by itself when the connection breaks.

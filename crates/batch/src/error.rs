@@ -87,14 +87,29 @@ fn broken_inputs(reasons: &[String]) -> String {
     message
 }
 
+/// Where a client asks for the credentials of the machine's role, when none are set.
+const ROLES: [&str; 3] = ["/latest/api/token", "/metadata/identity", "metadata.google.internal"];
+
 /// An object store's error for a person: what it means, then what the store said.
 #[must_use]
 pub fn explain(error: &object_store::Error) -> String {
     use object_store::Error as Store;
+    let said = with_causes(error);
+    if http_cause(error).is_some() {
+        return match ROLES.iter().any(|place| said.contains(place)) {
+            true => format!(
+                "there are no credentials: none are set, and this machine has no role of a cloud. Set AWS_ACCESS_KEY_ID and \
+                 AWS_SECRET_ACCESS_KEY (or AWS_SKIP_SIGNATURE=true for a public bucket), GOOGLE_APPLICATION_CREDENTIALS or \
+                 AZURE_STORAGE_ACCOUNT_KEY ({said})"
+            ),
+            false => {
+                format!("the server cannot be reached, or breaks off: see to its address and the network ({said})")
+            }
+        };
+    }
     if let Some(error) = io_cause(error) {
         return explain_io(error);
     }
-    let said = with_causes(error);
     match error {
         Store::NotFound { .. } => "there is no such file, bucket or container".to_owned(),
         Store::Unauthenticated { .. } => format!(
@@ -128,7 +143,7 @@ pub fn explain_io(error: &io::Error) -> String {
 }
 
 /// The file system's error behind another one.
-fn io_cause(error: &(dyn Error + 'static)) -> Option<&io::Error> {
+fn io_cause<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e io::Error> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         // An HTTP client wraps its own errors in one of these, without a code of the system.
@@ -142,14 +157,19 @@ fn io_cause(error: &(dyn Error + 'static)) -> Option<&io::Error> {
 
 /// Whether the connection broke before a store's answer was whole, so that nobody knows what came of the request.
 pub(crate) fn broke_off(error: &object_store::Error) -> bool {
+    http_cause(error).is_some_and(|error| error.kind() != HttpErrorKind::Connect)
+}
+
+/// What went wrong between this machine and a server, behind another error.
+fn http_cause(error: &object_store::Error) -> Option<&HttpError> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<HttpError>() {
-            return error.kind() != HttpErrorKind::Connect;
+            return Some(error);
         }
         cause = error.source();
     }
-    false
+    None
 }
 
 /// An error's message, and those of its causes that it does not already repeat, on one line.
@@ -179,6 +199,21 @@ mod tests {
         let source = Box::new(io::Error::from_raw_os_error(13));
         let denied = explain(&object_store::Error::Generic { store: "LocalFileSystem", source });
         assert!(denied.starts_with("no permission"), "{denied}");
+    }
+
+    #[test]
+    fn a_server_that_cannot_be_reached_is_no_file_that_cannot() {
+        let broken = |url: &str| {
+            let refused = io::Error::from_raw_os_error(111);
+            let source =
+                HttpError::new(HttpErrorKind::Connect, io::Error::new(refused.kind(), format!("{url}: {refused}")));
+            object_store::Error::Generic { store: "S3", source: Box::new(source) }
+        };
+        let away = explain(&broken("http://127.0.0.1:9/news"));
+        assert!(away.contains("cannot be reached") && away.contains("127.0.0.1:9/news"), "{away}");
+        let roleless = explain(&broken("http://169.254.169.254/latest/api/token"));
+        assert!(roleless.contains("AWS_SECRET_ACCESS_KEY"), "{roleless}");
+        assert!(!broke_off(&broken("http://127.0.0.1:9/news")), "it never began");
     }
 
     #[test]
