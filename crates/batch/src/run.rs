@@ -156,8 +156,7 @@ impl Run {
         tasks.spawn(annotate_all(annotating, Arc::clone(progress), to_annotate, annotated));
         let mut writing = Writing::new(self.clone(), Arc::clone(progress));
         // In this future and not in a task: it comes to its end first, or knows first why the others cannot go on.
-        let written = writing.all(to_write).await;
-        written?;
+        writing.all(to_write).await?;
         while let Some(ended) = tasks.join_next().await {
             ended.map_err(|error| BatchError::Internal(error.to_string()))??;
         }
