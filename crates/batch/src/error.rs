@@ -96,16 +96,14 @@ pub fn explain(error: &object_store::Error) -> String {
     use object_store::Error as Store;
     let said = with_causes(error);
     if http_cause(error).is_some() {
-        return match ROLES.iter().any(|place| said.contains(place)) {
-            true => format!(
-                "there are no credentials: none are set, and this machine has no role of a cloud. Set AWS_ACCESS_KEY_ID and \
-                 AWS_SECRET_ACCESS_KEY (or AWS_SKIP_SIGNATURE=true for a public bucket), GOOGLE_APPLICATION_CREDENTIALS or \
-                 AZURE_STORAGE_ACCOUNT_KEY ({said})"
-            ),
-            false => {
-                format!("the server cannot be reached, or breaks off: see to its address and the network ({said})")
-            }
-        };
+        if !ROLES.iter().any(|place| said.contains(place)) {
+            return format!("the server cannot be reached, or breaks off: see to its address and the network ({said})");
+        }
+        return format!(
+            "there are no credentials: none are set, and this machine has no role of a cloud. Set AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY (or AWS_SKIP_SIGNATURE=true for a public bucket), GOOGLE_APPLICATION_CREDENTIALS or \
+             AZURE_STORAGE_ACCOUNT_KEY ({said})"
+        );
     }
     if let Some(error) = io_cause(error) {
         return explain_io(error);
