@@ -109,6 +109,10 @@ pub fn explain(error: &object_store::Error) -> String {
         return explain_io(error);
     }
     match error {
+        // Of a listing the client does not say what kind of error it is.
+        Store::Generic { .. } if ["NoSuchBucket", "ContainerNotFound"].iter().any(|code| said.contains(code)) => {
+            "there is no such bucket or container".to_owned()
+        }
         Store::NotFound { .. } => "there is no such file, bucket or container".to_owned(),
         Store::Unauthenticated { .. } => format!(
             "the store does not accept the credentials: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
@@ -219,6 +223,9 @@ mod tests {
         let source = "InvalidAccessKeyId".into();
         let said = explain(&object_store::Error::PermissionDenied { path: "a".into(), source });
         assert!(said.contains("AWS_ACCESS_KEY_ID") && said.contains("InvalidAccessKeyId"), "{said}");
+        let source = "404 Not Found: <Error><Code>NoSuchBucket</Code></Error>".into();
+        let gone = explain(&object_store::Error::Generic { store: "S3", source });
+        assert_eq!(gone, "there is no such bucket or container");
     }
 
     #[test]
