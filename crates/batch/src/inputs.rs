@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use futures::{StreamExt, TryStreamExt};
 use globset::{GlobBuilder, GlobMatcher};
 use object_store::{ObjectMeta, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
@@ -157,10 +156,8 @@ impl Found<'_> {
         if let Some(folder) = place.local.as_ref().filter(|folder| !folder.is_dir()) {
             return Err(BatchError::Usage(format!("there is no folder {}", folder.display())));
         }
-        let mut files = place.store.list(Some(&place.path)).boxed();
-        while let Some(meta) =
-            files.try_next().await.map_err(|error| BatchError::place("cannot list", &place.name, &error))?
-        {
+        let files = place.list().await.map_err(|error| BatchError::place("cannot list", &place.name, &error))?;
+        for meta in files {
             let below = || meta.location.prefix_match(&place.path).into_iter().flatten();
             let hidden = below().any(|part| part.as_ref().starts_with(['.', '_']));
             if hidden || self.output.holds(place, &meta.location) {

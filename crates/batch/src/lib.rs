@@ -19,6 +19,8 @@ mod annotate;
 mod chunk;
 mod commit;
 mod error;
+#[cfg(test)]
+mod fake_store;
 mod format;
 mod inputs;
 mod json;

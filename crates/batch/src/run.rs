@@ -385,9 +385,8 @@ impl Writing {
         self.commits.spawn(async move {
             let _permit = permit;
             let Shard { output, bytes, .. } = &run.plan.shards[shard];
-            let was_unconditional = run.output.is_unconditional();
             let already = run.output.commit(output, sink).await? == Committed::Already;
-            if run.output.is_unconditional() && !was_unconditional {
+            if run.output.is_newly_unconditional() {
                 progress.tell(Event::Unconditional);
             }
             progress.add(if already { Count::Already } else { Count::Committed }, 1);
