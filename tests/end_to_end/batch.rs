@@ -127,9 +127,10 @@ fn verify_finds_a_missing_and_a_doubled_row() {
     let output = outputs(&folder.path().join("out")).remove(0);
     let whole = fs::read_to_string(&output).unwrap();
     let (first, rest) = whole.split_once('\n').unwrap();
-    for (tampered, says) in
-        [(rest.to_owned(), "1 rows of the input are missing, the first at 0"), (format!("{first}\n{whole}"), "more than once")]
-    {
+    for (tampered, says) in [
+        (rest.to_owned(), "1 rows of the input are missing, the first at 0"),
+        (format!("{first}\n{whole}"), "more than once"),
+    ] {
         fs::write(&output, tampered).unwrap();
         let finished = tiny().run_in(folder.path(), ["batch", "verify", "out"], "").with_code(1);
         assert!(finished.stderr.contains(says), "{}", finished.stderr);
@@ -209,7 +210,8 @@ fn a_wrong_credential_is_said_with_the_variables() {
             while stream.read_line(&mut line).is_ok_and(|read| read > 2) {
                 line.clear();
             }
-            let _ = stream.get_mut().write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            let _ =
+                stream.get_mut().write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
         }
     });
     let mut command = tiny().command(["batch", "s3://news/in/a.jsonl", "--output", "out"]);

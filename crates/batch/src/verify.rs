@@ -164,8 +164,9 @@ type Positions = BoxStream<'static, Result<Vec<u64>, ReadError>>;
 
 /// Compares two ascending runs of positions.
 async fn rows(expected: Positions, found: Positions) -> Result<Rows, ReadError> {
-    let flat =
-        |positions: Positions| positions.map_ok(|chunk| futures::stream::iter(chunk.into_iter().map(Ok::<_, ReadError>))).try_flatten();
+    let flat = |positions: Positions| {
+        positions.map_ok(|chunk| futures::stream::iter(chunk.into_iter().map(Ok::<_, ReadError>))).try_flatten()
+    };
     let (mut expected, mut found) = (std::pin::pin!(flat(expected)), std::pin::pin!(flat(found)));
     let mut rows = Rows::default();
     let mut next = expected.try_next().await?;
