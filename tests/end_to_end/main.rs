@@ -5,6 +5,8 @@
 
 mod annotate;
 mod bad_input;
+mod batch;
+mod batch_killed;
 mod bench;
 mod command_line;
 mod configuration;

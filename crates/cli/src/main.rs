@@ -14,6 +14,7 @@ mod model;
 mod output;
 mod progress;
 mod queue;
+mod signals;
 mod terminal;
 mod traces;
 

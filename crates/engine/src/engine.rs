@@ -275,6 +275,14 @@ impl Engine {
         &self.handle.metrics
     }
 
+    /// Tokens of all models that went through the devices in a lane so far, special tokens included.
+    #[must_use]
+    pub fn tokens(&self, lane: Lane) -> u64 {
+        let Handle { devices, models, metrics, .. } = &*self.handle;
+        let pairs = devices.iter().flat_map(|device| models.iter().map(move |model| (device, model)));
+        pairs.map(|(device, model)| metrics.tokens(device, &model.name, lane)).sum()
+    }
+
     /// The tokens of a text. Blocks for as long as tokenising takes.
     ///
     /// # Errors

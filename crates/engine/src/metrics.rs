@@ -156,6 +156,12 @@ impl EngineMetrics {
         self.batch_windows.get_or_create(&labels).observe(size.windows as f64);
     }
 
+    /// Tokens that went through a device for a model in a lane.
+    pub(crate) fn tokens(&self, device: &str, model: &str, lane: Lane) -> u64 {
+        let labels = BatchLabels { device: device.to_owned(), model: model.to_owned(), lane: lane.name() };
+        self.tokens.get(&labels).map_or(0, |tokens| tokens.get())
+    }
+
     pub(crate) fn phase(&self, phase: Phase, lane: Lane, time: Duration) {
         let labels = PhaseLabels { phase: phase.name(), lane: lane.name() };
         self.phases.get_or_create(&labels).observe(time.as_secs_f64());

@@ -100,12 +100,13 @@ impl AnnotateArgs {
     }
 }
 
-fn label_set(names: Vec<String>) -> BTreeSet<Label> {
+/// The labels of those names, without the empty ones.
+pub(super) fn label_set(names: Vec<String>) -> BTreeSet<Label> {
     names.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).map(Label::new).collect()
 }
 
 /// A score from 0 to 1.
-fn score(text: &str) -> Result<f32, String> {
+pub(super) fn score(text: &str) -> Result<f32, String> {
     let score = text.parse().map_err(|_| "not a number".to_owned())?;
     if (0.0..=1.0).contains(&score) { Ok(score) } else { Err("a score lies between 0 and 1".to_owned()) }
 }

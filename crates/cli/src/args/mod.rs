@@ -2,6 +2,7 @@
 //! its own, checked once, before any work begins.
 
 mod annotate;
+mod batch;
 mod bench;
 mod eval;
 mod keys;
@@ -20,6 +21,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 use crate::terminal::Color;
 
 pub(crate) use annotate::{AnnotateArgs, AnnotateConfig};
+pub(crate) use batch::{BatchArgs, BatchConfig, BatchProgress, BatchTask, VerifyConfig};
 pub(crate) use bench::{BenchArgs, BenchConfig, BenchTask};
 pub(crate) use eval::{EvalArgs, EvalConfig};
 pub(crate) use keys::KeysCommand;
@@ -74,6 +76,9 @@ pub(crate) enum Command {
     /// Find the names in files or in standard input.
     #[command(after_help = annotate::AFTER_HELP)]
     Annotate(Box<AnnotateArgs>),
+    /// Annotate archives of any size, from disks and object stores, once each; stop and go on anywhere.
+    #[command(after_help = batch::AFTER_HELP, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+    Batch(Box<BatchArgs>),
     /// Serve the same over HTTP, with a page to try it.
     #[command(after_help = serve::AFTER_HELP)]
     Serve(Box<ServeArgs>),

@@ -1,6 +1,7 @@
 //! What each command does with its checked configuration.
 
 mod annotate;
+mod batch;
 mod bench;
 mod eval;
 mod keys;
@@ -19,6 +20,7 @@ use crate::failure::Failure;
 pub(crate) fn run(command: Command, started: Instant) -> Result<(), Failure> {
     match command {
         Command::Annotate(args) => annotate::run(args.resolve()?),
+        Command::Batch(args) => batch::run(args.resolve()?),
         Command::Serve(args) => serve::run(args.resolve()?),
         Command::Keys(command) => keys::run(command),
         Command::Eval(args) => eval::run(args.resolve()?),

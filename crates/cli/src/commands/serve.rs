@@ -15,6 +15,7 @@ use crate::args::{ServeConfig, ServeTask, unknown_variables};
 use crate::failure::Failure;
 use crate::logging;
 use crate::model::{GPU_BATCH_TOKENS, ModelChoice};
+use crate::signals::Signals;
 
 /// Files that the process has open besides connections: the model, the log, the runtime's own.
 const FILES_BESIDES_CONNECTIONS: u64 = 64;
@@ -135,36 +136,6 @@ fn told_to_end() -> impl Future<Output = ()> + Send + 'static {
     });
     async move {
         let _ = said.recv().await;
-    }
-}
-
-/// What ends a process from outside.
-struct Signals {
-    #[cfg(unix)]
-    terminate: Option<tokio::signal::unix::Signal>,
-}
-
-impl Signals {
-    fn new() -> Self {
-        Self {
-            #[cfg(unix)]
-            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok(),
-        }
-    }
-
-    async fn next(&mut self) {
-        #[cfg(unix)]
-        if let Some(terminate) = &mut self.terminate {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-        if tokio::signal::ctrl_c().await.is_err() {
-            // Without a signal to wait for, the service runs until the process is ended by force.
-            std::future::pending::<()>().await;
-        }
     }
 }
 
