@@ -8,7 +8,7 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness import LIMIT, command, dateline, jsonl, jsonl_gz, parquet, stories, surroundings, verified
+from harness import LIMIT, MODEL, command, dateline, jsonl, jsonl_gz, parquet, stories, surroundings, verified
 
 # A user of no rights, for when the scenarios are run by one of all rights.
 NOBODY = 65534
@@ -110,6 +110,11 @@ def a_folder_without_permission(_):
             assert finished.code in (1, 2), finished
             finished.says(str(word), "no permission")
             said.append(f"exit code {finished.code}: {finished.said.strip()}")
-        dateline("batch", path / "a.jsonl", "--output", path / "out", **someone).ok()
+        # One that somebody else may read, whatever the rights of this checkout are.
+        model = path / "model"
+        model.mkdir()
+        for file in MODEL.iterdir():
+            (model / file.name).write_bytes(file.read_bytes())
+        dateline("batch", path / "a.jsonl", "--output", path / "out", "--model", model, **someone).ok()
         verified(path / "out", rows=5)
         return "\n    ".join(said)
