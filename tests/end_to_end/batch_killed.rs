@@ -17,21 +17,47 @@ use crate::tiny;
 
 /// Kills of an ordinary run.
 const KILLS: u64 = 4;
-/// A killed process had at most so long.
-const LONGEST: Duration = Duration::from_millis(1500);
+/// A killed process had at most so many times as long as the first shard takes.
+const SHARDS: f64 = 2.5;
 
 fn kills() -> u64 {
     env::var("DATELINE_KILLS").map_or(KILLS, |kills| kills.parse().unwrap())
 }
 
-/// Moments as at random, and the same in every run.
-struct Moments(u64);
+/// Moments as at random, up to the longest.
+struct Moments {
+    state: u64,
+    longest: Duration,
+}
 
 impl Moments {
-    fn next(&mut self) -> Duration {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        LONGEST.mul_f64((self.0 >> 33) as f64 / f64::from(1_u32 << 31))
+    fn new(seed: u64, longest: Duration) -> Self {
+        Self { state: seed, longest }
     }
+
+    fn next(&mut self) -> Duration {
+        self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.longest.mul_f64((self.state >> 33) as f64 / f64::from(1_u32 << 31))
+    }
+}
+
+/// How long killed processes have at most on this machine, so that some of them have committed something. What was
+/// done to find it is removed.
+fn longest(folder: &Path) -> Duration {
+    let begun = Instant::now();
+    let mut child = start(folder, None);
+    let errors = BufReader::new(child.stderr.take().unwrap());
+    let committed = |line: &str| {
+        serde_json::from_str::<Value>(line).is_ok_and(|line| line["committed"].as_u64().is_some_and(|count| count > 0))
+    };
+    // It says every second how far it is.
+    let said = errors.lines().map_while(Result::ok).any(|line| committed(&line));
+    let time = begun.elapsed();
+    let _ = child.kill();
+    child.wait().unwrap();
+    assert!(said, "a shard is done before all are");
+    fs::remove_dir_all(folder.join("out")).unwrap();
+    time.mul_f64(SHARDS)
 }
 
 /// An archive that gives a shard or two for every kill: `mib` files of 1 MiB and how many rows they have.
@@ -111,7 +137,7 @@ fn verify(folder: &Path, rows: u64) {
 #[test]
 fn a_killed_run_goes_on_where_it_was() {
     let (folder, rows) = archive(2 * kills());
-    let mut moments = Moments(1);
+    let mut moments = Moments::new(1, longest(folder.path()));
     let (mut killed, mut done) = (0, 0);
     while killed < kills() {
         let before = outputs(folder.path());
@@ -145,11 +171,11 @@ fn workers_that_are_killed_at_random_do_all_of_it_once() {
     for workers in [2_u64, 4] {
         let (folder, rows) = archive(kills().max(workers));
         let folder = folder.path();
-        let kills = kills() / 2;
+        let (kills, longest) = (kills() / 2, longest(folder));
         thread::scope(|scope| {
             for index in 0..workers {
                 scope.spawn(move || {
-                    let mut moments = Moments(100 * workers + index);
+                    let mut moments = Moments::new(100 * workers + index, longest);
                     let worker = || start(folder, Some(format!("{index}/{workers}")));
                     (0..kills).for_each(|_| _ = end_or_kill(worker(), moments.next()));
                     end_or_kill(worker(), Duration::from_secs(600)).unwrap();
