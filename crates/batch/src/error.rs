@@ -175,7 +175,8 @@ fn http_cause(error: &object_store::Error) -> Option<&HttpError> {
 }
 
 /// An error's message, and those of its causes that it does not already repeat, on one line.
-pub(crate) fn with_causes(error: &dyn Error) -> String {
+#[must_use]
+pub fn with_causes(error: &dyn Error) -> String {
     let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -40,7 +40,7 @@ mod write;
 pub use annotate::Outcomes;
 pub use chunk::{Chunk, Object, Part, Piece, ReadOptions};
 pub use commit::Output;
-pub use error::{BatchError, explain, explain_io};
+pub use error::{BatchError, explain, explain_io, with_causes};
 pub use format::{Compression, Format, Kind};
 pub use inputs::{Input, Inputs, list_inputs};
 pub use location::{Location, Stores};

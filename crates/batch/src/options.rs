@@ -97,7 +97,8 @@ impl Options {
     }
 
     /// Which mentions are written.
-    pub(crate) fn filter(&self) -> MentionFilter {
+    #[must_use]
+    pub fn filter(&self) -> MentionFilter {
         MentionFilter { min_score: self.min_score, labels: self.labels.clone() }
     }
 

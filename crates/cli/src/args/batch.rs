@@ -1,13 +1,12 @@
 //! The arguments of `dateline batch` and `dateline batch verify`.
 
-use std::collections::BTreeSet;
 use std::env;
 use std::num::{NonZeroU64, NonZeroUsize};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueHint};
 use dateline_batch::{Format, Options, OutputFormat, Worker};
-use dateline_text::{Label, OffsetUnit};
+use dateline_text::OffsetUnit;
 
 use super::ModelArgs;
 use super::annotate::{label_set, score};
@@ -221,18 +220,6 @@ impl BatchArgs {
             progress: args.progress,
             model: args.model.resolve()?,
         })))
-    }
-}
-
-impl BatchConfig {
-    /// Checks that the model knows the labels that were asked for: an unknown one would silently find nothing.
-    pub(crate) fn check_labels(&self, known: &[Label]) -> Result<(), Failure> {
-        let none = BTreeSet::new();
-        let asked = self.options.labels.as_ref().unwrap_or(&none);
-        asked.iter().find(|label| !known.contains(label)).map_or(Ok(()), |label| {
-            let known: Vec<_> = known.iter().map(Label::as_str).collect();
-            Err(Failure::Usage(format!("the model has no label {label}: it has {}", known.join(", "))))
-        })
     }
 }
 

@@ -19,6 +19,7 @@ use tokio::runtime::Runtime;
 
 use self::display::Display;
 use self::report::Report;
+use super::annotate::check_labels;
 use crate::args::{BatchConfig, BatchProgress, BatchTask};
 use crate::failure::Failure;
 use crate::logging::{self, LogFormat};
@@ -75,7 +76,7 @@ fn batch(runtime: &Runtime, config: &BatchConfig) -> Result<(), Failure> {
         }
     }
     let model = Loaded::load(&config.model)?;
-    config.check_labels(&model.identity.labels)?;
+    check_labels(&config.options.filter(), &model.identity.labels)?;
     let planned = runtime.block_on(make_plan(config, model.identity.clone(), inputs, &output)).map_err(failure)?;
     let chunk_bytes = model.chunk_bytes();
     let engine = model.start(chunk_bytes)?;
