@@ -7,7 +7,7 @@ WORKSPACE = --workspace --exclude dateline-cluster
 # Of the whole workspace, not of one package: so that cargo builds what both have in common once.
 ALL_FEATURES = --features dateline-cli/fault-injection,dateline-cli/otlp
 
-.PHONY: run test test-features clients contract emulated sanitize lint lint-deploy fmt bench bench-peers load soak hostile stream \
+.PHONY: run test test-features clients stores contract emulated sanitize lint lint-deploy fmt bench bench-peers load soak hostile stream \
 	openapi train install
 .PHONY: build-cuda check-cuda
 .PHONY: test-cluster lint-cluster
@@ -24,6 +24,10 @@ test-features: ## what only some builds can do: send traces, and panic when told
 clients: ## Hugging Face's Python and Node clients against a service with keys (needs Python and Node)
 	$(if $(DATELINE),,$(CARGO) build --release --bin dateline)
 	tests/clients/run.sh
+
+stores: ## `dateline batch` on an S3 server, on a flaky connection, a full disk and more (needs Python; SCENARIOS names some)
+	$(if $(DATELINE),,$(CARGO) build --release --bin dateline)
+	tests/stores/run.sh $(SCENARIOS)
 
 emulated: ## the kernels' tests on processors that this machine need not have (needs Bochs and QEMU: tests/emulated/)
 	tests/emulated/run.sh

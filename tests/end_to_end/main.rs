@@ -6,6 +6,7 @@
 mod annotate;
 mod bad_input;
 mod batch;
+mod batch_killed;
 mod bench;
 mod command_line;
 mod configuration;

@@ -103,7 +103,6 @@ impl Finished {
     ///
     /// # Panics
     /// If the exit code is not 0.
-    #[must_use]
     pub fn ok(self) -> Self {
         self.with_code(0)
     }
@@ -112,7 +111,6 @@ impl Finished {
     ///
     /// # Panics
     /// If it did not.
-    #[must_use]
     pub fn with_code(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "standard error:\n{}", self.stderr);
         self

@@ -41,6 +41,15 @@ pub enum Part {
         /// How many.
         count: usize,
     },
+    /// Rows of a row group that would be too much for one shard.
+    Rows {
+        /// The row group, counted from 0.
+        row_group: usize,
+        /// The first row, counted within the row group from 0.
+        start: usize,
+        /// One past the last row.
+        end: usize,
+    },
     /// Bytes of the decoded file: the lines or records that begin at `start` or after it and before `end`.
     Bytes {
         /// The first byte.
@@ -59,6 +68,7 @@ impl fmt::Display for Part {
             Self::RowGroups { first, count } => {
                 write!(f, "row groups {first} to {}", (first + count).saturating_sub(1))
             }
+            Self::Rows { row_group, start, end } => write!(f, "row group {row_group}, its rows {start} to {end}"),
             Self::Bytes { start, end } => write!(f, "bytes {start} to {end}"),
             Self::Files => f.write_str("whole files"),
         }

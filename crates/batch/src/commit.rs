@@ -12,17 +12,18 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path as FilePath;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use tempfile::NamedTempFile;
 
-use crate::error::with_causes;
+use crate::error::{broke_off, with_causes};
 use crate::{BatchError, Location, Object};
 
 /// What files begin with that are still being written.
 const ASIDE: &str = ".dateline-";
 /// Bytes of a piece of what is sent to a store.
 const PIECE: usize = 1 << 20;
+/// How often an output is sent when the connection breaks each time.
+const SENDINGS: usize = 10;
 /// Bytes that are gathered before they go to a file.
 const BUFFER: usize = 1 << 18;
 
@@ -32,6 +33,8 @@ pub struct Output {
     location: Location,
     /// Whether the store was found to refuse requests to create a name only if it is free.
     unconditional: AtomicBool,
+    /// Whether somebody was told.
+    told: AtomicBool,
 }
 
 /// An output on its way: written to, then committed. Dropped, it leaves nothing.
@@ -86,7 +89,7 @@ impl Output {
     /// The outputs at `location`, to be read; nothing is made there.
     #[must_use]
     pub const fn at(location: Location) -> Self {
-        Self { location, unconditional: AtomicBool::new(false) }
+        Self { location, unconditional: AtomicBool::new(false), told: AtomicBool::new(false) }
     }
 
     /// Where they are.
@@ -99,6 +102,11 @@ impl Output {
     #[must_use]
     pub fn is_unconditional(&self) -> bool {
         self.unconditional.load(Ordering::Relaxed)
+    }
+
+    /// [`Self::is_unconditional`], but true only once: the plan may be what was refused first, before anybody listened.
+    pub(crate) fn is_newly_unconditional(&self) -> bool {
+        self.is_unconditional() && !self.told.swap(true, Ordering::Relaxed)
     }
 
     /// Removes what runs that were killed have left aside, and says how many files that were. Never what a living run
@@ -130,15 +138,13 @@ impl Output {
     /// # Errors
     /// [`BatchError::Place`] if the output cannot be listed.
     pub async fn files(&self) -> Result<HashMap<String, u64>, BatchError> {
-        let Location { store, path, name, .. } = &self.location;
-        let refused = |error| BatchError::place("cannot list", name, &error);
-        if self.location.listable {
-            let listed = store.list_with_delimiter(Some(path)).await.map_err(refused)?;
-            let files =
-                listed.objects.iter().filter_map(|meta| Some((meta.location.filename()?.to_owned(), meta.size)));
-            return Ok(files.collect());
+        if !self.location.listable {
+            return Ok(HashMap::new());
         }
-        Ok(HashMap::new())
+        let listed = self.location.list_here().await;
+        let listed = listed.map_err(|error| BatchError::place("cannot list", &self.location.name, &error))?;
+        let files = listed.iter().filter_map(|meta| Some((meta.location.filename()?.to_owned(), meta.size)));
+        Ok(files.collect())
     }
 
     /// Whether the output called `name` is there.
@@ -176,8 +182,7 @@ impl Output {
     /// The names of the files in the folder `name`.
     pub(crate) async fn names_in(&self, name: &str) -> Result<Vec<String>, BatchError> {
         let place = self.location.join(name);
-        let listed: Result<Vec<_>, _> = place.store.list(Some(&place.path)).try_collect().await;
-        let listed = listed.map_err(|error| BatchError::place("cannot list", &place.name, &error))?;
+        let listed = place.list().await.map_err(|error| BatchError::place("cannot list", &place.name, &error))?;
         let mut names: Vec<_> = listed.iter().filter_map(|meta| Some(meta.location.filename()?.to_owned())).collect();
         names.sort();
         Ok(names)
@@ -258,17 +263,23 @@ impl Output {
                 Err(error) => return Err(refused(error)),
             }
         }
-        // The answer may have been lost on the way, or the store was busy; asking what is there waits for it to be well.
-        match place.store.head(&place.path).await {
-            Ok(_) => return Ok(Committed::Already),
-            Err(object_store::Error::NotFound { .. }) => {}
-            Err(error) => return Err(refused(error)),
-        }
-        let mode = if self.is_unconditional() { PutOptions::default() } else { create() };
-        match place.store.put_opts(&place.path, payload, mode).await {
-            Ok(_) => Ok(Committed::Ours),
-            Err(object_store::Error::AlreadyExists { .. }) => Ok(Committed::Already),
-            Err(error) => Err(refused(error)),
+        let mut left = SENDINGS;
+        loop {
+            // The answer may have been lost on the way, or the store was busy; asking what is there waits for it to be well.
+            match place.store.head(&place.path).await {
+                Ok(_) => return Ok(Committed::Already),
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(refused(error)),
+            }
+            left -= 1;
+            let mode = if self.is_unconditional() { PutOptions::default() } else { create() };
+            match place.store.put_opts(&place.path, payload.clone(), mode).await {
+                Ok(_) => return Ok(Committed::Ours),
+                Err(object_store::Error::AlreadyExists { .. }) => return Ok(Committed::Already),
+                // The client does not repeat such a request by itself: it might find what it had sent, and call it an error.
+                Err(error) if left > 0 && broke_off(&error) => {}
+                Err(error) => return Err(refused(error)),
+            }
         }
     }
 }
@@ -339,6 +350,7 @@ mod tests {
 
     use super::*;
     use crate::Stores;
+    use crate::fake_store::{self, FOUND, NONSENSE, NOT_FOUND};
 
     fn output(folder: &FilePath) -> Output {
         Output::open(Stores::new([]).locate(folder.to_str().unwrap()).unwrap()).unwrap()
@@ -349,7 +361,7 @@ mod tests {
         location.local = None;
         location.store = Arc::new(InMemory::new());
         location.hasty = Arc::clone(&location.store);
-        Output { location, unconditional: AtomicBool::new(false) }
+        Output::at(location)
     }
 
     async fn commit(output: &Output, name: &str, bytes: &[u8]) -> Committed {
@@ -385,6 +397,27 @@ mod tests {
         assert_eq!(commit(&output, "a", b"one").await, Committed::Ours);
         assert_eq!(commit(&output, "a", b"two").await, Committed::Already);
         assert_eq!(output.read("a").await.unwrap().unwrap(), b"one");
+        assert_eq!([output.is_newly_unconditional(), output.is_newly_unconditional()], [true, false]);
+    }
+
+    /// The client repeats no conditional request by itself when the connection breaks.
+    #[tokio::test]
+    async fn an_output_is_sent_until_an_answer_arrives() {
+        let deaf = |method: &str, times| match (method, times) {
+            ("PUT", 4) => FOUND.to_owned(),
+            ("PUT", _) => NONSENSE.to_owned(),
+            _ => NOT_FOUND.to_owned(),
+        };
+        let output = Output::at(fake_store::s3(deaf).locate("s3://news/out").unwrap());
+        assert_eq!(commit(&output, "a", b"one").await, Committed::Ours);
+        let forgetful = |method: &str, times| match (method, times) {
+            ("PUT", _) => NONSENSE.to_owned(),
+            (_, 1) => NOT_FOUND.to_owned(),
+            _ => FOUND.to_owned(),
+        };
+        let output = Output::at(fake_store::s3(forgetful).locate("s3://news/out").unwrap());
+        assert_eq!(commit(&output, "a", b"one").await, Committed::Already, "it had arrived");
+        assert!(!output.is_unconditional());
     }
 
     #[tokio::test]

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io;
 
+use object_store::client::{HttpError, HttpErrorKind};
+
 /// Why a batch cannot go on. What was committed before stays.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
@@ -85,15 +87,32 @@ fn broken_inputs(reasons: &[String]) -> String {
     message
 }
 
+/// Where a client asks for the credentials of the machine's role, when none are set.
+const ROLES: [&str; 3] = ["/latest/api/token", "/metadata/identity", "metadata.google.internal"];
+
 /// An object store's error for a person: what it means, then what the store said.
 #[must_use]
 pub fn explain(error: &object_store::Error) -> String {
     use object_store::Error as Store;
+    let said = with_causes(error);
+    if http_cause(error).is_some() {
+        if !ROLES.iter().any(|place| said.contains(place)) {
+            return format!("the server cannot be reached, or breaks off: see to its address and the network ({said})");
+        }
+        return format!(
+            "there are no credentials: none are set, and this machine has no role of a cloud. Set AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY (or AWS_SKIP_SIGNATURE=true for a public bucket), GOOGLE_APPLICATION_CREDENTIALS or \
+             AZURE_STORAGE_ACCOUNT_KEY ({said})"
+        );
+    }
     if let Some(error) = io_cause(error) {
         return explain_io(error);
     }
-    let said = with_causes(error);
     match error {
+        // Of a listing the client does not say what kind of error it is.
+        Store::Generic { .. } if ["NoSuchBucket", "ContainerNotFound"].iter().any(|code| said.contains(code)) => {
+            "there is no such bucket or container".to_owned()
+        }
         Store::NotFound { .. } => "there is no such file, bucket or container".to_owned(),
         Store::Unauthenticated { .. } => format!(
             "the store does not accept the credentials: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
@@ -138,8 +157,26 @@ fn io_cause<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e io::Error> {
     None
 }
 
+/// Whether the connection broke before a store's answer was whole, so that nobody knows what came of the request.
+pub(crate) fn broke_off(error: &object_store::Error) -> bool {
+    http_cause(error).is_some_and(|error| error.kind() != HttpErrorKind::Connect)
+}
+
+/// What went wrong between this machine and a server, behind another error.
+fn http_cause(error: &object_store::Error) -> Option<&HttpError> {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<HttpError>() {
+            return Some(error);
+        }
+        cause = error.source();
+    }
+    None
+}
+
 /// An error's message, and those of its causes that it does not already repeat, on one line.
-pub(crate) fn with_causes(error: &dyn Error) -> String {
+#[must_use]
+pub fn with_causes(error: &dyn Error) -> String {
     let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -168,10 +205,28 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_cannot_be_reached_is_no_file_that_cannot() {
+        let broken = |url: &str| {
+            let refused = io::Error::from_raw_os_error(111);
+            let source =
+                HttpError::new(HttpErrorKind::Connect, io::Error::new(refused.kind(), format!("{url}: {refused}")));
+            object_store::Error::Generic { store: "S3", source: Box::new(source) }
+        };
+        let away = explain(&broken("http://127.0.0.1:9/news"));
+        assert!(away.contains("cannot be reached") && away.contains("127.0.0.1:9/news"), "{away}");
+        let roleless = explain(&broken("http://169.254.169.254/latest/api/token"));
+        assert!(roleless.contains("AWS_SECRET_ACCESS_KEY"), "{roleless}");
+        assert!(!broke_off(&broken("http://127.0.0.1:9/news")), "it never began");
+    }
+
+    #[test]
     fn a_wrong_credential_names_the_variables() {
         let source = "InvalidAccessKeyId".into();
         let said = explain(&object_store::Error::PermissionDenied { path: "a".into(), source });
         assert!(said.contains("AWS_ACCESS_KEY_ID") && said.contains("InvalidAccessKeyId"), "{said}");
+        let source = "404 Not Found: <Error><Code>NoSuchBucket</Code></Error>".into();
+        let gone = explain(&object_store::Error::Generic { store: "S3", source });
+        assert_eq!(gone, "there is no such bucket or container");
     }
 
     #[test]

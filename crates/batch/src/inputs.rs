@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use futures::{StreamExt, TryStreamExt};
 use globset::{GlobBuilder, GlobMatcher};
 use object_store::{ObjectMeta, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
@@ -111,9 +110,7 @@ impl Found<'_> {
             ))
         })?;
         let base = stores.locate(if base.is_empty() { "." } else { base })?;
-        let before = self.files.len();
-        self.folder(&base, Some(&matcher)).await?;
-        if self.files.len() == before && self.unknown == 0 {
+        if self.folder(&base, Some(&matcher)).await? == 0 {
             return Err(BatchError::Usage(format!("no file matches {argument}")));
         }
         Ok(())
@@ -122,7 +119,7 @@ impl Found<'_> {
     /// A file or a folder.
     async fn named(&mut self, place: &Location) -> Result<(), BatchError> {
         if place.local.as_ref().is_some_and(|path| path.is_dir()) || place.path.as_ref().is_empty() {
-            return self.folder(place, None).await;
+            return self.folder(place, None).await.map(drop);
         }
         match place.store.head(&place.path).await {
             Ok(meta) => {
@@ -136,9 +133,7 @@ impl Found<'_> {
                 Ok(())
             }
             Err(object_store::Error::NotFound { .. }) if place.local.is_none() && place.listable => {
-                let before = self.files.len() + self.unknown;
-                self.folder(place, None).await?;
-                if self.files.len() + self.unknown == before {
+                if self.folder(place, None).await? == 0 {
                     return Err(BatchError::Usage(format!("there is no file {0}, and nothing below {0}/", place.name)));
                 }
                 Ok(())
@@ -147,7 +142,8 @@ impl Found<'_> {
         }
     }
 
-    async fn folder(&mut self, place: &Location, matcher: Option<&GlobMatcher>) -> Result<(), BatchError> {
+    /// The files below a folder, or those of them that match; how many there are, also of those that were named before.
+    async fn folder(&mut self, place: &Location, matcher: Option<&GlobMatcher>) -> Result<usize, BatchError> {
         if !place.listable {
             return Err(BatchError::Usage(format!(
                 "{} cannot be listed: name the files themselves when they come from a web server",
@@ -157,10 +153,9 @@ impl Found<'_> {
         if let Some(folder) = place.local.as_ref().filter(|folder| !folder.is_dir()) {
             return Err(BatchError::Usage(format!("there is no folder {}", folder.display())));
         }
-        let mut files = place.store.list(Some(&place.path)).boxed();
-        while let Some(meta) =
-            files.try_next().await.map_err(|error| BatchError::place("cannot list", &place.name, &error))?
-        {
+        let files = place.list().await.map_err(|error| BatchError::place("cannot list", &place.name, &error))?;
+        let mut found = 0;
+        for meta in files {
             let below = || meta.location.prefix_match(&place.path).into_iter().flatten();
             let hidden = below().any(|part| part.as_ref().starts_with(['.', '_']));
             if hidden || self.output.holds(place, &meta.location) {
@@ -172,12 +167,13 @@ impl Found<'_> {
                     continue;
                 }
             }
+            found += 1;
             match self.kind_of(meta.location.as_ref()) {
                 Some(kind) => self.add(place, &meta, kind),
                 None => self.unknown += 1,
             }
         }
-        Ok(())
+        Ok(found)
     }
 
     fn kind_of(&self, name: &str) -> Option<Kind> {

@@ -19,6 +19,8 @@ mod annotate;
 mod chunk;
 mod commit;
 mod error;
+#[cfg(test)]
+mod fake_store;
 mod format;
 mod inputs;
 mod json;
@@ -38,7 +40,7 @@ mod write;
 pub use annotate::{Annotating, Outcomes};
 pub use chunk::{Chunk, Object, Part, Piece, ReadOptions};
 pub use commit::Output;
-pub use error::{BatchError, explain, explain_io};
+pub use error::{BatchError, explain, explain_io, with_causes};
 pub use format::{Compression, Format, Kind};
 pub use inputs::{Input, Inputs, find_input, list_inputs};
 pub use location::{Location, Stores};

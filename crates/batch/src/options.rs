@@ -49,8 +49,8 @@ pub struct Options {
     pub shard_bytes: NonZeroU64,
 }
 
-/// 32 MiB: minutes of work on a CPU, seconds on a GPU; what a killed run loses at most.
-const SHARD_BYTES: NonZeroU64 = NonZeroU64::new(32 << 20).expect("it is not zero");
+/// 8 MiB: minutes of work on a CPU, seconds on a GPU; what a killed run loses at most.
+const SHARD_BYTES: NonZeroU64 = NonZeroU64::new(8 << 20).expect("it is not zero");
 
 impl Default for Options {
     fn default() -> Self {
@@ -97,7 +97,8 @@ impl Options {
     }
 
     /// Which mentions are written.
-    pub(crate) fn filter(&self) -> MentionFilter {
+    #[must_use]
+    pub fn filter(&self) -> MentionFilter {
         MentionFilter { min_score: self.min_score, labels: self.labels.clone() }
     }
 

@@ -5,8 +5,10 @@
 //! read chunks ──2──► annotate, 3 chunks on their way ──2──► write a shard ──► commit, 2 shards on their way
 //! ```
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use dateline_engine::{Engine, Lane};
@@ -171,10 +173,18 @@ impl Run {
         let (read, to_annotate) = mpsc::channel(BETWEEN);
         let (annotated, to_write) = mpsc::channel(BETWEEN);
         let mut tasks = JoinSet::new();
-        tasks.spawn(Reading { run: self.clone(), progress: Arc::clone(progress), present, to: read }.all(own));
+        let clashed = Arc::new(AtomicBool::new(false));
+        let reading = Reading {
+            run: self.clone(),
+            progress: Arc::clone(progress),
+            present,
+            clashed: Arc::clone(&clashed),
+            to: read,
+        };
+        tasks.spawn(reading.all(own.into()));
         let annotating = Annotating::new(self.engine.clone(), self.plan.options.filter());
         tasks.spawn(annotate_all(annotating, Arc::clone(progress), to_annotate, annotated));
-        let mut writing = Writing::new(self.clone(), Arc::clone(progress));
+        let mut writing = Writing::new(self.clone(), Arc::clone(progress), clashed);
         // In this future and not in a task: it comes to its end first, or knows first why the others cannot go on.
         writing.all(to_write).await?;
         while let Some(ended) = tasks.join_next().await {
@@ -243,14 +253,16 @@ struct Reading {
     run: Run,
     progress: Arc<Progress>,
     present: HashSet<String>,
+    /// Somebody else is at the same shards: see [`Writing`].
+    clashed: Arc<AtomicBool>,
     to: mpsc::Sender<Passed<Chunk>>,
 }
 
 impl Reading {
-    async fn all(self, own: Vec<usize>) -> Result<(), BatchError> {
+    async fn all(self, mut own: VecDeque<usize>) -> Result<(), BatchError> {
         let plan = Arc::clone(&self.run.plan);
         let (mut broken, mut last) = (0, String::new());
-        for number in own {
+        while let Some(number) = own.pop_front() {
             let shard = &plan.shards[number];
             // Asked again right before the work: another runner may have done it meanwhile.
             if self.present.contains(&shard.output) || self.run.output.has(&shard.output).await? {
@@ -260,7 +272,10 @@ impl Reading {
                 continue;
             }
             match self.shard(shard).await {
-                Ok(true) => broken = 0,
+                Ok(true) => {
+                    broken = 0;
+                    self.keep_clear(&mut own);
+                }
                 Ok(false) => return Ok(()),
                 Err(error) => {
                     (broken, last) = (broken + 1, with_causes(&error));
@@ -274,6 +289,16 @@ impl Reading {
             }
         }
         Ok(())
+    }
+
+    /// Goes on somewhere else if another runner is where this one is: two that go through the same shards in the same
+    /// order would do most of them twice.
+    fn keep_clear(&self, own: &mut VecDeque<usize>) {
+        if self.clashed.swap(false, Ordering::Relaxed) && !own.is_empty() {
+            // As random as the keys of a hash map.
+            let random = RandomState::new().hash_one(own.len());
+            own.rotate_left(usize::try_from(random % own.len() as u64).unwrap_or(0));
+        }
     }
 
     /// Reads a shard; false if nobody wants it any more.
@@ -334,14 +359,16 @@ struct Writing {
     open: Option<Open>,
     commits: JoinSet<Result<(usize, Tally), BatchError>>,
     room: Arc<Semaphore>,
+    /// Set when a shard's output was there before this run's.
+    clashed: Arc<AtomicBool>,
     done: Done,
 }
 
 impl Writing {
-    fn new(run: Run, progress: Arc<Progress>) -> Self {
+    fn new(run: Run, progress: Arc<Progress>, clashed: Arc<AtomicBool>) -> Self {
         let labels = run.plan.model.labels.as_slice().into();
         let room = Arc::new(Semaphore::new(COMMITTED_AT_ONCE));
-        Self { run, progress, labels, open: None, commits: JoinSet::new(), room, done: Done::default() }
+        Self { run, progress, labels, open: None, commits: JoinSet::new(), room, clashed, done: Done::default() }
     }
 
     async fn all(
@@ -402,15 +429,15 @@ impl Writing {
         });
         let ((sink, tally), text_bytes) = finished.await.map_err(|error| BatchError::Internal(error.to_string()))??;
         let permit = Arc::clone(&self.room).acquire_owned().await.expect("the semaphore is never closed");
-        let (run, progress) = (self.run.clone(), Arc::clone(&self.progress));
+        let (run, progress, clashed) = (self.run.clone(), Arc::clone(&self.progress), Arc::clone(&self.clashed));
         self.commits.spawn(async move {
             let _permit = permit;
             let Shard { output, bytes, .. } = &run.plan.shards[shard];
-            let was_unconditional = run.output.is_unconditional();
             let already = run.output.commit(output, sink).await? == Committed::Already;
-            if run.output.is_unconditional() && !was_unconditional {
+            if run.output.is_newly_unconditional() {
                 progress.tell(Event::Unconditional);
             }
+            clashed.fetch_or(already, Ordering::Relaxed);
             progress.add(if already { Count::Already } else { Count::Committed }, 1);
             progress.add(Count::PlannedDone, *bytes);
             progress.add(Count::TextDone, text_bytes);

@@ -90,7 +90,7 @@ impl Plan {
     pub fn place_of(&self, shard: &Shard, position: u64) -> String {
         let first = &self.inputs[shard.input].name;
         match shard.part {
-            Part::RowGroups { .. } => format!("{first}, row {position}"),
+            Part::RowGroups { .. } | Part::Rows { .. } => format!("{first}, row {position}"),
             Part::Bytes { .. } => format!("{first}, byte {position}"),
             Part::Files => {
                 let file = usize::try_from(position).ok().and_then(|index| self.inputs_of(shard).get(index));

@@ -48,7 +48,11 @@ pub async fn split(
     bridge::run(name, work).await
 }
 
-/// Neighbouring row groups until they have enough text.
+/// A row group of so many times the text that is asked for is cut by rows: what a reader of one of its parts skips costs
+/// little beside annotating.
+const LARGE: u64 = 2;
+
+/// Neighbouring row groups until they have enough text; of a large one its rows in even parts.
 fn row_groups(opened: &Opened, object: &Object, options: &ReadOptions, target: u64) -> Result<Vec<Piece>, ReadError> {
     let selection = Selection::new(&opened.names(), object, options)?;
     opened.check_text(selection.text)?;
@@ -57,6 +61,11 @@ fn row_groups(opened: &Opened, object: &Object, options: &ReadOptions, target: u
     for (row_group, range) in opened.row_groups().enumerate() {
         let rows = range.end - range.start;
         let bytes = opened.bytes(row_group, &[selection.text]);
+        if bytes >= LARGE * target && rows > 1 {
+            pieces.extend(rows_of(row_group, rows, bytes, target));
+            open = false;
+            continue;
+        }
         if !open {
             let part = Part::RowGroups { first: row_group, count: 0 };
             pieces.push(Piece { part, rows: Some(0), bytes: 0 });
@@ -71,6 +80,18 @@ fn row_groups(opened: &Opened, object: &Object, options: &ReadOptions, target: u
     }
     pieces.retain(|piece| piece.rows != Some(0));
     Ok(pieces)
+}
+
+/// Even parts of a row group.
+fn rows_of(row_group: usize, rows: u64, bytes: u64, target: u64) -> impl Iterator<Item = Piece> {
+    let count = (bytes / target).clamp(1, rows);
+    let at = move |index: u64| rows * index / count;
+    (0..count).map(move |index| {
+        let (start, end) = (at(index), at(index + 1));
+        let row = |row| usize::try_from(row).unwrap_or(usize::MAX);
+        let part = Part::Rows { row_group, start: row(start), end: row(end) };
+        Piece { part, rows: Some(end - start), bytes: bytes * (end - start) / rows }
+    })
 }
 
 /// Ranges of the same size, without a look at the lines: a line belongs to the range in which it begins.

@@ -259,7 +259,10 @@ async fn a_run_that_is_dropped_goes_on_where_it_was() {
     let (ended, events) = all(&bench.run().await).await;
     let after = committed(&events);
     assert!(after.is_disjoint(&before), "a committed shard was computed again");
-    assert_eq!(after.len() + before.len(), run.plan.shards.len());
+    // One more may have been on its way to its place when the run was dropped, and got there untold.
+    let skipped = events.iter().filter(|event| matches!(event, Event::Skipped { .. })).count();
+    assert_eq!(after.len() + skipped, run.plan.shards.len());
+    assert!(skipped >= before.len(), "{skipped} of {}", before.len());
     assert_eq!(ended.unwrap().1.unwrap().rows, 400);
     assert_eq!(bench.verify().await.problems, Vec::<String>::new());
     bench.output().sweep().unwrap();
@@ -394,7 +397,12 @@ async fn the_plan_is_the_same_whoever_makes_it() {
     assert_eq!(one.plan.to_json(), other.plan.to_json());
     let json = one.plan.to_json();
     assert_eq!(dateline_batch::Plan::from_json(json.as_bytes(), "here").unwrap(), one.plan);
-    assert_eq!(one.plan.shards.last().map(|shard| shard.files), Some(5), "small texts share a shard:\n{json}");
+    let mut large = bench.run().await.plan.options.clone();
+    large.shard_bytes = NonZeroU64::new(1 << 20).unwrap();
+    let large = Bench { options: large, ..bench };
+    let files: Vec<_> = large.plan(&["in"]).await.plan.shards.iter().map(|shard| shard.files).collect();
+    assert_eq!(files, [1, 1, 5], "small texts share a shard");
+    let bench = Bench { options: one.plan.options.clone(), ..large };
     assert!(json.lines().count() > one.plan.shards.len(), "a shard a line");
     one.keep(&bench.output()).await.unwrap();
     let found = bench.plan(&["in"]).await;

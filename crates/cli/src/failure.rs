@@ -7,6 +7,7 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
+pub(crate) use dateline_batch::with_causes;
 use dateline_model::ModelError;
 
 use crate::model::ModelNotFound;
@@ -65,21 +66,6 @@ pub(crate) fn exit_code(end: Result<(), Failure>) -> ExitCode {
         terminal::say(format_args!("error: {}", with_causes(failure)));
     }
     ExitCode::from(code)
-}
-
-/// An error's message, and those of its causes that it does not already repeat.
-pub(crate) fn with_causes(error: &dyn Error) -> String {
-    let mut message = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !message.contains(&more) {
-            message.push_str(": ");
-            message.push_str(&more);
-        }
-        cause = error.source();
-    }
-    message
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use futures::stream::{self, BoxStream};
 
 use self::bridge::Outlet;
 use self::lines::Lines;
-use self::parquet::Opened;
+use self::parquet::{Opened, Place};
 use self::records::Records;
 use self::source::Source;
 pub use error::ReadError;
@@ -38,7 +38,7 @@ pub fn read(
 ) -> BoxStream<'static, Result<Chunk, ReadError>> {
     let Some(first) = objects.first().cloned() else { return stream::empty().boxed() };
     bridge::stream(first.name.clone(), move |bridge, outlet| match (kind.format, part) {
-        (Format::Parquet, Part::RowGroups { .. }) => {
+        (Format::Parquet, Part::RowGroups { .. } | Part::Rows { .. }) => {
             parquet::read(&Opened::new(bridge, &first, kind)?, outlet, part, &options)
         }
         (Format::Jsonl, Part::Bytes { start, end }) => jsonl::read(bridge, outlet, &first, kind, start..end, &options),
@@ -59,10 +59,9 @@ const POSITIONS: usize = 1 << 16;
 pub fn positions(objects: Vec<Object>, kind: Kind, part: Part) -> BoxStream<'static, Result<Vec<u64>, ReadError>> {
     let Some(first) = objects.first().cloned() else { return stream::empty().boxed() };
     bridge::stream(first.name.clone(), move |bridge, outlet| match (kind.format, part) {
-        (Format::Parquet, Part::RowGroups { .. }) => {
+        (Format::Parquet, Part::RowGroups { .. } | Part::Rows { .. }) => {
             let opened = Opened::new(bridge, &first, kind)?;
-            let all: Vec<_> = opened.row_groups().collect();
-            send_positions(outlet, all[opened.range(part)?].iter().cloned().flatten().map(Ok))
+            send_positions(outlet, opened.places(part)?.iter().flat_map(Place::positions).map(Ok))
         }
         (Format::Jsonl, Part::Bytes { start, end }) => {
             let mut lines = Lines::open(bridge, &first, kind, start..end, 0)?;

@@ -66,16 +66,26 @@ impl Opened {
         })
     }
 
-    /// The row groups that a part means, if the file has them.
-    pub(crate) fn range(&self, part: Part) -> Result<Range<usize>, ReadError> {
-        match part {
-            Part::RowGroups { first, count }
-                if first.checked_add(count).is_some_and(|end| end <= self.footer().num_row_groups()) =>
-            {
-                Ok(first..first + count)
+    /// The rows that a part means, row group by row group, if the file has them.
+    pub(crate) fn places(&self, part: Part) -> Result<Vec<Place>, ReadError> {
+        let all = self.row_groups().enumerate().map(|(row_group, Range { start: first, end })| {
+            let count = usize::try_from(end - first).unwrap_or(usize::MAX);
+            Place { row_group, first, rows: 0..count }
+        });
+        let (places, whole): (Vec<_>, bool) = match part {
+            Part::RowGroups { first, count } => {
+                let places: Vec<_> = all.skip(first).take(count).collect();
+                let whole = places.len() == count;
+                (places, whole)
             }
-            _ => Err(ReadError::NoSuchPart { name: self.object.name.clone(), part }),
-        }
+            Part::Rows { row_group, start, end } => {
+                let place = all.skip(row_group).take(1).find(|place| start < end && end <= place.rows.end);
+                let whole = place.is_some();
+                (place.map(|place| place.part(start..end)).into_iter().collect(), whole)
+            }
+            _ => (Vec::new(), false),
+        };
+        if whole { Ok(places) } else { Err(ReadError::NoSuchPart { name: self.object.name.clone(), part }) }
     }
 
     /// About how many bytes the columns at `roots` have in a row group, decoded.
@@ -145,19 +155,15 @@ pub(super) fn read(
     part: Part,
     options: &ReadOptions,
 ) -> Result<(), ReadError> {
-    let row_groups = opened.range(part)?;
+    let places = opened.places(part)?;
     let selection = Selection::new(&opened.names(), &opened.object, options)?;
     opened.check_text(selection.text)?;
     let fields = selection.carried.iter();
     // Nullable, whatever the file says: a row that cannot be decoded has no values.
     let fields = fields.map(|&index| opened.metadata.schema().field(index).clone().with_nullable(true));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let firsts: Vec<_> = opened.row_groups().collect();
     let mut reading = Reading { opened, selection, schema, outlet, options, broken: 0 };
-    for row_group in row_groups {
-        reading.row_group(row_group, firsts[row_group].clone())?;
-    }
-    Ok(())
+    places.into_iter().try_for_each(|place| reading.row_group(place))
 }
 
 struct Reading<'r> {
@@ -172,7 +178,7 @@ struct Reading<'r> {
 
 /// Rows of a row group: which, and where it begins in the file.
 #[derive(Clone)]
-struct Place {
+pub(crate) struct Place {
     row_group: usize,
     first: u64,
     rows: Range<usize>,
@@ -183,21 +189,22 @@ impl Place {
         Self { rows, ..self.clone() }
     }
 
-    fn positions(&self) -> Vec<u64> {
-        self.rows.clone().map(|row| self.first + row as u64).collect()
+    /// The rows as the file numbers them.
+    pub(crate) fn positions(&self) -> impl Iterator<Item = u64> + use<> {
+        let first = self.first;
+        self.rows.clone().map(move |row| first + row as u64)
     }
 }
 
 impl Reading<'_> {
-    fn row_group(&mut self, row_group: usize, rows: Range<u64>) -> Result<(), ReadError> {
+    fn row_group(&mut self, mut place: Place) -> Result<(), ReadError> {
         self.broken = 0;
-        let count = usize::try_from(rows.end - rows.start).unwrap_or(usize::MAX);
-        let row_bytes = self.opened.bytes(row_group, &self.selection.roots()) / (count as u64).max(1);
+        let all = u64::try_from(self.opened.footer().row_group(place.row_group).num_rows()).unwrap_or(0);
+        let row_bytes = self.opened.bytes(place.row_group, &self.selection.roots()) / all.max(1);
         let fitting = self.options.chunk_bytes as u64 / row_bytes.max(1);
         let batch_rows = usize::try_from(fitting).unwrap_or(MOST_ROWS).clamp(1, MOST_ROWS);
-        let mut begin = 0;
-        while begin < count {
-            begin = self.rows(&Place { row_group, first: rows.start, rows: begin..count }, batch_rows)?;
+        while !place.rows.is_empty() {
+            place.rows.start = self.rows(&place, batch_rows)?;
         }
         Ok(())
     }
@@ -262,7 +269,7 @@ impl Reading<'_> {
             RecordBatch::try_new_with_options(self.schema.clone(), nulls, &options).expect("columns of one null each")
         });
         let texts = vec![Err("the row holds text that is not UTF-8".to_owned())];
-        self.outlet.send(Chunk { positions: place.positions(), texts, carried })
+        self.outlet.send(Chunk { positions: place.positions().collect(), texts, carried })
     }
 
     /// The carried columns of a batch, in their order.
@@ -287,7 +294,7 @@ impl Reading<'_> {
         let text = self.opened.metadata.schema().field(self.selection.text).name();
         let column = batch.column_by_name(text).expect("the text column was asked for");
         let mut texts = texts(column, longest(self.options)).into_iter();
-        let positions = place.positions();
+        let positions: Vec<_> = place.positions().collect();
         let mut begin = 0;
         while begin < positions.len() {
             let mut bytes = 0;

@@ -76,7 +76,7 @@ pub struct ShardWriter<W: Write + Send> {
 
 enum Rows<W: Write + Send> {
     Parquet(Box<ParquetRows<W>>),
-    Jsonl(JsonLines<W>),
+    Jsonl(Box<JsonLines<W>>),
 }
 
 impl<W: Write + Send> ShardWriter<W> {
@@ -88,7 +88,7 @@ impl<W: Write + Send> ShardWriter<W> {
         columns::check(carried, options)?;
         let rows = match options.format {
             OutputFormat::Parquet => Rows::Parquet(Box::new(ParquetRows::new(sink, options, carried, labels)?)),
-            OutputFormat::Jsonl => Rows::Jsonl(JsonLines::new(sink, options)?),
+            OutputFormat::Jsonl => Rows::Jsonl(Box::new(JsonLines::new(sink, options)?)),
         };
         Ok(Self { rows, offsets: options.offsets, tally: Tally::default() })
     }

@@ -94,14 +94,25 @@ async fn row_groups_are_shared_out() {
     let text: Vec<_> = (0..1000).map(|row| format!("{row} {}", "x".repeat(row % 97))).collect();
     let object = object("in.parquet", file(vec![("text", Arc::new(StringArray::from(text.clone())))], 64)).await;
     let options = ReadOptions { chunk_bytes: 500, ..ReadOptions::default() };
-    for target in [1, 6000, 1 << 40] {
+    for target in [1, 600, 6000, 1 << 40] {
         let pieces = pieces(&object, &options, target).await.unwrap();
         assert_eq!(pieces.iter().filter_map(|piece| piece.rows).sum::<u64>(), 1000);
         let found = rows_of(&object, &pieces, &options).await;
         assert!(found.iter().map(|row| row.0).eq(0..1000));
         assert!(found.iter().map(|row| row.1.as_deref().unwrap()).eq(text.iter().map(String::as_str)));
     }
-    assert_eq!(pieces(&object, &options, 1).await.unwrap().len(), 16);
+    // Row groups of 64 rows are far more than is asked for: a row each.
+    assert_eq!(pieces(&object, &options, 1).await.unwrap().len(), 1000);
+    let by_tens = pieces(&object, &options, 600).await.unwrap();
+    assert!(matches!(by_tens[1].part, Part::Rows { row_group: 0, .. }), "{by_tens:?}");
+    assert!(by_tens.iter().all(|piece| piece.bytes < 1200 && piece.rows < Some(30)), "{by_tens:?}");
+    for part in [
+        Part::Rows { row_group: 0, start: 60, end: 65 },
+        Part::Rows { row_group: 16, start: 0, end: 1 },
+        Part::Rows { row_group: 0, start: 5, end: 5 },
+    ] {
+        assert!(matches!(chunks(&object, part, &options).await.unwrap_err(), ReadError::NoSuchPart { .. }));
+    }
     for chunk in chunks(&object, ALL, &options).await.unwrap() {
         assert!(chunk.texts.iter().flatten().map(|text| text.len()).sum::<usize>() < 700);
     }

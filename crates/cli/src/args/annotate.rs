@@ -1,12 +1,11 @@
 //! The arguments of `dateline annotate`.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use dateline_text::{Label, MentionFilter, OffsetUnit};
+use dateline_text::MentionFilter;
 
-use super::ModelArgs;
+use super::{MentionArgs, ModelArgs};
 use crate::failure::Failure;
 use crate::input::{InputFormat, Source};
 use crate::model::ModelChoice;
@@ -38,18 +37,8 @@ pub(crate) struct AnnotateArgs {
     /// How to write them [default: pretty on a terminal, jsonl in a pipe or file].
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<OutputFormat>,
-    /// The unit in which offsets are counted: codepoint (Python), utf16 (JavaScript, Java) or byte.
-    #[arg(long, default_value_t, value_name = "UNIT")]
-    offsets: OffsetUnit,
-    /// Leave out mentions that score less, from 0 to 1.
-    #[arg(long, default_value_t = 0.0, value_name = "SCORE", value_parser = score)]
-    min_score: f32,
-    /// Only these labels.
-    #[arg(long, value_delimiter = ',', value_name = "LABEL,…")]
-    labels: Option<Vec<String>>,
-    /// Repeat the text in JSONL.
-    #[arg(long)]
-    include_text: bool,
+    #[command(flatten)]
+    mentions: MentionArgs,
     /// Whether to show progress on standard error.
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     progress: ProgressMode,
@@ -91,41 +80,11 @@ impl AnnotateArgs {
             sources,
             input: self.input,
             format,
-            output: OutputOptions { offsets: self.offsets, include_text: self.include_text },
-            filter: MentionFilter { min_score: self.min_score, labels: self.labels.map(label_set) },
+            output: OutputOptions { offsets: self.mentions.offsets, include_text: self.mentions.include_text },
+            filter: self.mentions.filter(),
             // On a terminal the documents are the progress, and a bar would only stand in their way.
             progress: if on_terminal { ProgressMode::Never } else { self.progress },
             model: self.model.resolve()?,
         })
-    }
-}
-
-/// The labels of those names, without the empty ones.
-pub(super) fn label_set(names: Vec<String>) -> BTreeSet<Label> {
-    names.iter().map(|name| name.trim()).filter(|name| !name.is_empty()).map(Label::new).collect()
-}
-
-/// A score from 0 to 1.
-pub(super) fn score(text: &str) -> Result<f32, String> {
-    let score = text.parse().map_err(|_| "not a number".to_owned())?;
-    if (0.0..=1.0).contains(&score) { Ok(score) } else { Err("a score lies between 0 and 1".to_owned()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scores_lie_between_0_and_1() {
-        assert_eq!((score("0"), score("0.5"), score("1")), (Ok(0.0), Ok(0.5), Ok(1.0)));
-        for bad in ["-0.1", "1.1", "NaN", "80%", ""] {
-            assert!(score(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn labels_are_trimmed_but_not_folded() {
-        let set = label_set(vec![" UNIT".into(), "Weapon ".into(), String::new()]);
-        assert_eq!(set, [Label::new("UNIT"), Label::new("Weapon")].into());
     }
 }

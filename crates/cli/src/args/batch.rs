@@ -1,16 +1,14 @@
 //! The arguments of `dateline batch` and `dateline batch verify`.
 
-use std::collections::BTreeSet;
 use std::env;
 use std::num::{NonZeroU64, NonZeroUsize};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueHint};
 use dateline_batch::{Format, Options, OutputFormat, Worker};
-use dateline_text::{Label, OffsetUnit};
+use dateline_text::MentionFilter;
 
-use super::ModelArgs;
-use super::annotate::{label_set, score};
+use super::{MentionArgs, ModelArgs};
 use crate::failure::Failure;
 use crate::model::ModelChoice;
 
@@ -106,20 +104,10 @@ struct RunArgs {
     /// Write a row a mention instead of a row a document.
     #[arg(long)]
     explode: bool,
-    /// The unit in which offsets are counted: codepoint (Python), utf16 (JavaScript, Java) or byte.
-    #[arg(long, default_value_t, value_name = "UNIT")]
-    offsets: OffsetUnit,
-    /// Leave out mentions that score less, from 0 to 1.
-    #[arg(long, default_value_t = 0.0, value_name = "SCORE", value_parser = score)]
-    min_score: f32,
-    /// Only these labels.
-    #[arg(long, value_delimiter = ',', value_name = "LABEL,…")]
-    labels: Option<Vec<String>>,
-    /// Repeat the text in the outputs.
-    #[arg(long)]
-    include_text: bool,
+    #[command(flatten)]
+    mentions: MentionArgs,
     /// About how much text a shard has, in MiB: what is lost at most when the process is killed.
-    #[arg(long, value_name = "MIB", default_value = "32")]
+    #[arg(long, value_name = "MIB", default_value_t = default_shard_size())]
     shard_size: NonZeroU64,
     /// A longer document is an error in its row, in MiB.
     #[arg(long, value_name = "MIB", default_value = "64")]
@@ -139,6 +127,12 @@ struct RunArgs {
     progress: BatchProgress,
     #[command(flatten)]
     model: ModelArgs,
+}
+
+/// In MiB.
+fn default_shard_size() -> NonZeroU64 {
+    let mib = Options::default().shard_bytes.get() / MIB;
+    NonZeroU64::new(mib).expect("it is some MiB")
 }
 
 fn formats() -> impl TypedValueParser<Value = Format> {
@@ -198,6 +192,7 @@ impl BatchArgs {
             return Ok(BatchTask::Verify(VerifyConfig { output, plan, progress }));
         }
         let args = self.run;
+        let MentionFilter { min_score, labels } = args.mentions.filter();
         let bytes = |mib: NonZeroU64| mib.saturating_mul(NonZeroU64::new(MIB).expect("it is not zero"));
         let options = Options {
             text_column: args.text_column,
@@ -206,10 +201,10 @@ impl BatchArgs {
             max_document_bytes: Some(usize::try_from(bytes(args.max_document).get()).unwrap_or(usize::MAX)),
             output: args.format,
             explode: args.explode,
-            offsets: args.offsets,
-            include_text: args.include_text,
-            min_score: args.min_score,
-            labels: args.labels.map(label_set),
+            offsets: args.mentions.offsets,
+            include_text: args.mentions.include_text,
+            min_score,
+            labels,
             shard_bytes: bytes(args.shard_size),
         };
         let worker = match args.workers {
@@ -227,18 +222,6 @@ impl BatchArgs {
             progress: args.progress,
             model: args.model.resolve()?,
         })))
-    }
-}
-
-impl BatchConfig {
-    /// Checks that the model knows the labels that were asked for: an unknown one would silently find nothing.
-    pub(crate) fn check_labels(&self, known: &[Label]) -> Result<(), Failure> {
-        let none = BTreeSet::new();
-        let asked = self.options.labels.as_ref().unwrap_or(&none);
-        asked.iter().find(|label| !known.contains(label)).map_or(Ok(()), |label| {
-            let known: Vec<_> = known.iter().map(Label::as_str).collect();
-            Err(Failure::Usage(format!("the model has no label {label}: it has {}", known.join(", "))))
-        })
     }
 }
 

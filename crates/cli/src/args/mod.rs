@@ -6,6 +6,7 @@ mod batch;
 mod bench;
 mod eval;
 mod keys;
+mod mentions;
 mod model;
 mod quantise;
 mod serve;
@@ -25,6 +26,7 @@ pub(crate) use batch::{BatchArgs, BatchConfig, BatchProgress, BatchTask, VerifyC
 pub(crate) use bench::{BenchArgs, BenchConfig, BenchTask};
 pub(crate) use eval::{EvalArgs, EvalConfig};
 pub(crate) use keys::KeysCommand;
+pub(crate) use mentions::MentionArgs;
 pub(crate) use model::ModelArgs;
 pub(crate) use quantise::{QuantiseArgs, QuantiseConfig};
 pub(crate) use serve::{ServeArgs, ServeConfig, ServeTask, unknown_variables};

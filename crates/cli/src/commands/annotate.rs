@@ -48,7 +48,7 @@ pub(super) fn run(config: AnnotateConfig) -> Result<(), Failure> {
 }
 
 /// A label that the model does not know would silently find nothing.
-fn check_labels(filter: &MentionFilter, known: &[Label]) -> Result<(), Failure> {
+pub(super) fn check_labels(filter: &MentionFilter, known: &[Label]) -> Result<(), Failure> {
     let unknown = filter.labels.iter().flatten().find(|label| !known.contains(label));
     unknown.map_or(Ok(()), |label| {
         let known: Vec<_> = known.iter().map(Label::as_str).collect();

@@ -31,13 +31,17 @@ impl Ranges {
 
 impl CpuEncoder {
     /// Runs a batch, slowly, and notes how large everything gets that a linear layer reads. Of an f32 encoder only: the
-    /// ranges are to be those of the model, not of what quantising makes of it.
+    /// ranges are to be those of the model, not of what quantising makes of it. Gives the logits, so that a test can
+    /// hold these steps to [`CpuEncoder::forward`]'s.
     ///
     /// # Errors
     /// As [`CpuEncoder::forward`].
-    pub(crate) fn observe(&self, batch: &PackedBatch, ranges: &mut Ranges) -> Result<(), ModelError> {
+    pub(crate) fn observe(&self, batch: &PackedBatch, ranges: &mut Ranges) -> Result<Vec<f32>, ModelError> {
         let (cpu, hidden, wide) = (self.cpu, self.config.hidden_size, self.config.intermediate_size);
+        let tags = self.classifier.outputs();
+        let mut logits = vec![0.0; batch.tokens() * tags];
         for window in batch.windows() {
+            let own = window.start * tags..window.end * tags;
             let tokens = window.len();
             let mut room = Room::default();
             room.fit(tokens, hidden);
@@ -64,8 +68,9 @@ impl CpuEncoder {
                 cpu.linear(&inner, &layer.down, scratch, y);
                 cpu.add_layer_norm(x, y, &layer.output_norm);
             }
+            cpu.linear(&room.x, &self.classifier, &mut room.scratch, &mut logits[own]);
         }
-        Ok(())
+        Ok(logits)
     }
 
     /// The factors that share out the steps of int8 fairly between inputs of those ranges.
@@ -101,7 +106,34 @@ fn factors(inputs: &[f32], weights: &[f32]) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use candle_core::Device;
+
     use super::*;
+    use crate::{ModelConfig, ModelFiles, Precision, SafetensorsWeights};
+
+    /// What is observed is what the model computes, though the steps are written out once more.
+    #[test]
+    fn the_steps_are_those_of_the_encoder() {
+        for model in ["bert-casing", "distilbert-relu", "roberta-gelu-new", "xlm-roberta"] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/parity").join(model);
+            let files = ModelFiles::read(&folder).unwrap();
+            let config = ModelConfig::parse(model, &files.config).unwrap();
+            let weights = SafetensorsWeights::open(model, &files.weights, &Device::Cpu).unwrap();
+            let encoder = CpuEncoder::load(&config.encoder, config.tags.len(), &weights, Precision::F32, None).unwrap();
+            let mut batch = PackedBatch::new();
+            for tokens in [7, 1, 12] {
+                batch.push(&(3..3 + tokens).collect::<Vec<_>>(), &vec![0; tokens as usize]);
+            }
+            let mut ranges = Ranges::default();
+            let observed = encoder.observe(&batch, &mut ranges).unwrap();
+            let logits = encoder.forward(&batch, &|| {}).unwrap();
+            let apart = observed.iter().zip(&logits).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(observed.len() == logits.len() && apart < 1e-4, "{model}: {apart}");
+            assert_eq!(ranges.greatest.len(), 4 * encoder.layers.len());
+        }
+    }
 
     #[test]
     fn large_inputs_get_small_factors() {

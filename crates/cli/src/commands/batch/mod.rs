@@ -18,6 +18,7 @@ use tokio::runtime::Runtime;
 
 use self::display::Display;
 use self::report::Report;
+use super::annotate::check_labels;
 use crate::args::{BatchConfig, BatchProgress, BatchTask};
 use crate::failure::Failure;
 use crate::logging::{self, LogFormat};
@@ -75,12 +76,12 @@ fn batch(runtime: &Runtime, config: &BatchConfig) -> Result<(), Failure> {
     }
     if config.plan_only {
         let identity = identity(&config.model)?;
-        config.check_labels(&identity.labels)?;
+        check_labels(&config.options.filter(), &identity.labels)?;
         let planned = runtime.block_on(make_plan(config, identity, inputs, &output)).map_err(failure)?;
         return Ok(writeln!(io::stdout(), "{}", planned.place(&output))?);
     }
     let model = Loaded::load(&config.model)?;
-    config.check_labels(&model.identity.labels)?;
+    check_labels(&config.options.filter(), &model.identity.labels)?;
     let planned = runtime.block_on(make_plan(config, model.identity.clone(), inputs, &output)).map_err(failure)?;
     let chunk_bytes = model.chunk_bytes();
     let engine = model.start(chunk_bytes)?;

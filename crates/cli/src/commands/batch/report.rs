@@ -129,7 +129,10 @@ impl fmt::Display for Report {
             writeln!(f, "{:>12} documents failed", HumanCount(self.failed).to_string())?;
         }
         write!(f, "shards: {} done, {} there before", now.committed, now.skipped)?;
-        for (count, what) in [(now.already, "done by another run meanwhile"), (now.broken, "that cannot be read")] {
+        for (count, what) in [
+            (now.already, "there by then (another run's, or its own by a lost answer)"),
+            (now.broken, "that cannot be read"),
+        ] {
             if count > 0 {
                 write!(f, ", {count} {what}")?;
             }
