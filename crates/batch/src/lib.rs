@@ -48,7 +48,7 @@ pub use manifest::{Manifest, OutputEntry, conclude, reopen};
 pub use options::{ModelIdentity, Options};
 pub use outputs::{output_metadata, output_positions, output_tally};
 pub use plan::{Planned, plan, stored};
-pub use progress::{Event, Progress, Snapshot};
+pub use progress::{Event, Progress, Snapshot, Survey};
 pub use read::{ReadError, positions, read};
 pub use run::{Done, Run, Sample, Worker, missing};
 pub use shard::{Plan, Shard};

@@ -5,10 +5,14 @@
 //! there. So a rerun need not count the records of compressed files again, workers on other machines agree without
 //! talking to each other, and `verify` finds in the output all that it has to know.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use futures::StreamExt;
 
 use crate::inputs::{Input, Inputs};
 use crate::options::{ModelIdentity, Options};
+use crate::progress::Survey;
 use crate::shard::{Plan, Shard, VERSION, output_name};
 use crate::{BatchError, Format, Object, Output, Part, Piece, ReadError, split};
 
@@ -32,7 +36,8 @@ pub struct Planned {
     pub found: bool,
 }
 
-/// The plan for `inputs`, found in `output` or made. It is not put there: [`Planned::keep`] does that.
+/// The plan for `inputs`, found in `output` or made. It is not put there: [`Planned::keep`] does that. `survey` says how far
+/// it is: files that are read whole for it may take a while.
 ///
 /// # Errors
 /// [`BatchError::Inputs`] with a reason for every input that cannot be split.
@@ -41,6 +46,7 @@ pub async fn plan(
     options: Options,
     inputs: Inputs,
     output: &Output,
+    survey: &Survey,
 ) -> Result<Planned, BatchError> {
     let mut files = inputs.files;
     // Texts come last and by kind, so that those which can share a shard lie side by side.
@@ -50,7 +56,7 @@ pub async fn plan(
     if let Some(plan) = stored(output, &id).await? {
         return Ok(Planned { plan, objects, found: true });
     }
-    let mut shards = tables(&model, &options, &inputs, &objects).await?;
+    let mut shards = tables((&model, &options), &inputs, &objects, survey).await?;
     shards.extend(texts(&model, &options, &inputs));
     for (number, shard) in shards.iter_mut().enumerate() {
         shard.number = number;
@@ -99,10 +105,10 @@ fn sort_key(input: &Input) -> (bool, String, &str) {
 
 /// The shards of all files that hold more than one document.
 async fn tables(
-    model: &ModelIdentity,
-    options: &Options,
+    (model, options): (&ModelIdentity, &Options),
     inputs: &[Input],
     objects: &[Object],
+    survey: &Survey,
 ) -> Result<Vec<Shard>, BatchError> {
     let tables = inputs.iter().zip(objects).enumerate().filter(|(_, (input, _))| input.kind.0.format != Format::Text);
     // What each future needs is its own: they outlive no borrow of the stream's.
@@ -111,14 +117,15 @@ async fn tables(
     let target = options.shard_bytes.get();
     let mut found = futures::stream::iter(work)
         .map(|(index, kind, object)| {
-            let read = read.clone();
-            async move { (index, split(&object, kind, &read, target).await) }
+            let (read, fetched) = (read.clone(), Arc::clone(&survey.bytes));
+            async move { (index, split(&object, kind, &read, target, &fetched).await) }
         })
         .buffered(AT_ONCE);
     let (mut shards, mut broken) = (Vec::new(), Vec::new());
     while let Some((index, pieces)) = found.next().await {
         let pieces: Result<Vec<Piece>, ReadError> = pieces;
         let input = &inputs[index..=index];
+        survey.files.fetch_add(1, Ordering::Relaxed);
         match pieces {
             Ok(pieces) => shards.extend(pieces.into_iter().enumerate().map(|(number, piece)| Shard {
                 number: 0,

@@ -2,6 +2,7 @@
 //! library prints nothing.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Tally;
@@ -41,6 +42,27 @@ pub enum Event {
     },
     /// The output's store refuses requests to create a name only if it is free: it is asked first whether it is.
     Unconditional,
+}
+
+/// How far planning is. Compressed files and CSV are read whole for a plan, others only where they begin or end.
+#[derive(Debug, Default)]
+pub struct Survey {
+    pub(crate) files: AtomicU64,
+    pub(crate) bytes: Arc<AtomicU64>,
+}
+
+impl Survey {
+    /// Files of more than one document that are cut into shards.
+    #[must_use]
+    pub fn files(&self) -> u64 {
+        self.files.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that were read of the inputs, compressed as they are.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
 }
 
 /// Counters of a run, and who is told of events.

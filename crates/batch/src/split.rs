@@ -1,5 +1,8 @@
 //! Cuts a file into parts of about the same size, each of which can be read by itself.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
 use crate::read::bridge::{self, Bridge};
 use crate::read::csv::Header;
 use crate::read::lines::Lines;
@@ -10,7 +13,7 @@ use crate::read::{ReadError, Selection, jsonl};
 use crate::{Compression, Format, Kind, Object, Part, Piece, ReadOptions};
 
 /// Cuts a file into pieces of about `target_bytes` of text, in the order of the file. Columns that are asked for and not
-/// there are found here. A file without rows has no pieces.
+/// there are found here. A file without rows has no pieces. `fetched` counts the bytes that are read on the way.
 ///
 /// Parquet costs its footer, plain JSONL its first lines. CSV and compressed files are decoded once from beginning to end:
 /// nothing else says where a record begins.
@@ -22,6 +25,7 @@ pub async fn split(
     kind: Kind,
     options: &ReadOptions,
     target_bytes: u64,
+    fetched: &Arc<AtomicU64>,
 ) -> Result<Vec<Piece>, ReadError> {
     let name = object.name.clone();
     let (object, options, target) = (object.clone(), options.clone(), target_bytes.max(1));
@@ -45,7 +49,7 @@ pub async fn split(
         }
         Format::Text => Ok(vec![Piece { part: Part::Files, rows: Some(1), bytes: object.size }]),
     };
-    bridge::run(name, work).await
+    bridge::run_counted(name, Arc::clone(fetched), work).await
 }
 
 /// A row group of so many times the text that is asked for is cut by rows: what a reader of one of its parts skips costs

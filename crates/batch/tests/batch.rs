@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use dateline_batch::{
     BatchError, Done, Event, Manifest, ModelIdentity, Options, Output, OutputFormat, Plan, Planned, Progress, Run,
-    Shard, Stores, Verified, Worker, find_input, list_inputs, missing, plan, stored, verify,
+    Shard, Stores, Survey, Verified, Worker, find_input, list_inputs, missing, plan, stored, verify,
 };
 use dateline_engine::{Description, Engine, EngineModel, EngineOptions, Model, ModelFailure, Piece};
 use dateline_model::{PackedBatch, Precision};
@@ -122,7 +122,7 @@ impl Bench {
         let (stores, output) = (Stores::new([]), self.output());
         let inputs: Vec<String> = inputs.iter().map(|name| self.path(name).to_str().unwrap().to_owned()).collect();
         let inputs = list_inputs(&stores, &inputs, None, output.location()).await.unwrap();
-        plan(self.model.clone(), self.options.clone(), inputs, &output).await.unwrap()
+        plan(self.model.clone(), self.options.clone(), inputs, &output, &Survey::default()).await.unwrap()
     }
 
     async fn run(&self) -> Run {
@@ -396,7 +396,7 @@ async fn the_plan_is_the_same_whoever_makes_it() {
     let other = bench.plan(&["in/*.txt", "in/b.jsonl", "in/a.jsonl", "in"]).await;
     assert_eq!(one.plan.to_json(), other.plan.to_json());
     let json = one.plan.to_json();
-    assert_eq!(dateline_batch::Plan::from_json(json.as_bytes(), "here").unwrap(), one.plan);
+    assert_eq!(Plan::from_json(json.as_bytes(), "here").unwrap(), one.plan);
     let mut large = bench.run().await.plan.options.clone();
     large.shard_bytes = NonZeroU64::new(1 << 20).unwrap();
     let large = Bench { options: large, ..bench };
@@ -408,7 +408,7 @@ async fn the_plan_is_the_same_whoever_makes_it() {
     let found = bench.plan(&["in"]).await;
     assert!(found.found && !other.found);
     let changed = json.replacen("\"a.jsonl", "\"c.jsonl", 1).replacen("/a.jsonl", "/c.jsonl", 1);
-    let error = dateline_batch::Plan::from_json(changed.as_bytes(), "here").unwrap_err().to_string();
+    let error = Plan::from_json(changed.as_bytes(), "here").unwrap_err().to_string();
     assert!(error.contains("changed by hand"), "{error}");
 }
 

@@ -7,6 +7,8 @@
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Buf, Bytes};
 use futures::stream::BoxStream;
@@ -26,6 +28,8 @@ use crate::Object;
 pub(crate) struct Bridge {
     runtime: Handle,
     abandoned: CancellationToken,
+    /// Bytes that came from the store.
+    fetched: Arc<AtomicU64>,
 }
 
 /// Runs `work` on a thread that may block; what it sends is the stream. Work begins when the stream is first polled,
@@ -34,9 +38,17 @@ pub(crate) fn stream<T: Send + 'static>(
     name: String,
     work: impl FnOnce(&Bridge, &Outlet<T>) -> Result<(), ReadError> + Send + 'static,
 ) -> BoxStream<'static, Result<T, ReadError>> {
+    counted(name, Arc::default(), work)
+}
+
+fn counted<T: Send + 'static>(
+    name: String,
+    fetched: Arc<AtomicU64>,
+    work: impl FnOnce(&Bridge, &Outlet<T>) -> Result<(), ReadError> + Send + 'static,
+) -> BoxStream<'static, Result<T, ReadError>> {
     let start = async move {
         let abandoned = CancellationToken::new();
-        let bridge = Bridge { runtime: Handle::current(), abandoned: abandoned.clone() };
+        let bridge = Bridge { runtime: Handle::current(), abandoned: abandoned.clone(), fetched };
         let (sender, receiver) = mpsc::channel(1);
         let outlet = Outlet { sender, name: name.clone() };
         let task = tokio::task::spawn_blocking(move || work(&bridge, &outlet));
@@ -59,7 +71,16 @@ pub(crate) async fn run<T: Send + 'static>(
     name: String,
     work: impl FnOnce(&Bridge) -> Result<T, ReadError> + Send + 'static,
 ) -> Result<T, ReadError> {
-    let mut results = stream(name.clone(), move |bridge, outlet| outlet.send(work(bridge)?));
+    run_counted(name, Arc::default(), work).await
+}
+
+/// As [`run`]; the bytes that are fetched of files that are read through are added to `fetched`.
+pub(crate) async fn run_counted<T: Send + 'static>(
+    name: String,
+    fetched: Arc<AtomicU64>,
+    work: impl FnOnce(&Bridge) -> Result<T, ReadError> + Send + 'static,
+) -> Result<T, ReadError> {
+    let mut results = counted(name.clone(), fetched, move |bridge, outlet| outlet.send(work(bridge)?));
     results.next().await.unwrap_or_else(|| Err(ReadError::Broken { name, reason: "no result".to_owned() }))
 }
 
@@ -157,6 +178,7 @@ impl Blocks {
                 |error: tokio::task::JoinError| ReadError::Broken { name: name.clone(), reason: error.to_string() };
             waiting.await.map_err(broken)?
         })?;
+        self.bridge.fetched.fetch_add(self.current.len() as u64, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -71,7 +71,7 @@ async fn rows_of(object: &Object, pieces: &[Piece], options: &ReadOptions) -> Ve
 }
 
 async fn pieces(object: &Object, options: &ReadOptions, target: u64) -> Result<Vec<Piece>, ReadError> {
-    split(object, kind(object), options, target).await
+    split(object, kind(object), options, target, &Arc::default()).await
 }
 
 fn part(start: u64, end: u64) -> Piece {

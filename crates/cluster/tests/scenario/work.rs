@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use dateline_batch::{
-    Input, Manifest, ModelIdentity, Options, Output, OutputFormat, Stores, list_inputs, plan, stored, verify,
+    Input, Manifest, ModelIdentity, Options, Output, OutputFormat, Stores, Survey, list_inputs, plan, stored, verify,
 };
 use dateline_model::{Annotator, ModelFiles, RunOptions};
 use tempfile::TempDir;
@@ -86,7 +86,7 @@ impl Work {
             let (stores, output) = (Stores::new([]), self.output());
             let arguments = [self.input.to_str().unwrap().to_owned()];
             let inputs = list_inputs(&stores, &arguments, None, output.location()).await.unwrap();
-            let planned = plan(self.identity.clone(), options, inputs, &output).await.unwrap();
+            let planned = plan(self.identity.clone(), options, inputs, &output, &Survey::default()).await.unwrap();
             planned.keep(&output).await.unwrap();
             let inputs: &[Input] = &planned.plan.inputs;
             assert_eq!(inputs.len(), 1);

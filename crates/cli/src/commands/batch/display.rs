@@ -5,11 +5,12 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use dateline_batch::{Event, Snapshot};
-use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use dateline_batch::{Event, Snapshot, Survey};
+use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use crate::args::BatchProgress;
+use crate::progress::{self, ProgressMode};
 use crate::terminal;
 
 /// Short work stays quiet.
@@ -20,6 +21,34 @@ const EVERY: Duration = Duration::from_secs(1);
 const NAMED: usize = 20;
 /// Steps of the bar.
 const STEPS: u64 = 1000;
+
+/// Shows how planning goes on, which takes a while if large files have to be read for it.
+pub(super) struct Planning {
+    how: BatchProgress,
+    bar: progress::Progress,
+    begun: Instant,
+    last_line: Instant,
+}
+
+impl Planning {
+    /// `files` are to be looked at.
+    pub(super) fn new(how: BatchProgress, files: u64) -> Self {
+        let mode = if how == BatchProgress::Auto { ProgressMode::Auto } else { ProgressMode::Never };
+        let begun = Instant::now();
+        Self { how, bar: progress::Progress::over_steps(files, mode), begun, last_line: begun }
+    }
+
+    /// Shows where it stands, if it is time to.
+    pub(super) fn show(&mut self, survey: &Survey) {
+        self.bar.at(survey.files(), format!("files planned, {} read,", HumanBytes(survey.bytes())));
+        if self.how == BatchProgress::Json && self.last_line.elapsed() >= EVERY {
+            self.last_line = Instant::now();
+            let seconds = (self.begun.elapsed().as_secs_f64() * 10.0).round() / 10.0;
+            let planning = json!({ "files": survey.files(), "bytes": survey.bytes() });
+            terminal::say(json!({ "seconds": seconds, "planning": planning }));
+        }
+    }
+}
 
 /// Shows how a run goes on.
 pub(super) struct Display {

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dateline_batch::{
-    BatchError, Inputs, Manifest, ModelIdentity, Output, Planned, Progress, Run, Stores, list_inputs, plan,
+    BatchError, Inputs, Manifest, ModelIdentity, Output, Planned, Progress, Run, Stores, Survey, list_inputs, plan,
 };
 use dateline_engine::{Engine, EngineModel, EngineOptions, Lane};
 use dateline_model::{Annotator, ModelConfig, RunOptions};
 use tokio::runtime::Runtime;
 
-use self::display::Display;
+use self::display::{Display, Planning};
 use self::report::Report;
 use super::annotate::check_labels;
 use crate::args::{BatchConfig, BatchProgress, BatchTask};
@@ -107,7 +107,17 @@ async fn make_plan(
     inputs: Inputs,
     output: &Output,
 ) -> Result<Planned, BatchError> {
-    let planned = plan(model, config.options.clone(), inputs, output).await?;
+    let survey = Survey::default();
+    let mut planning = Planning::new(config.progress, inputs.files.len() as u64);
+    let mut work = std::pin::pin!(plan(model, config.options.clone(), inputs, output, &survey));
+    let mut ticks = tokio::time::interval(TICK);
+    let planned = loop {
+        tokio::select! {
+            planned = &mut work => break planned?,
+            _ = ticks.tick() => planning.show(&survey),
+        }
+    };
+    drop(planning);
     if !config.dry_run {
         planned.keep(output).await?;
     }
