@@ -129,6 +129,7 @@ fn item() -> FieldRef {
 
 fn list(rows: &[Option<Vec<MentionRecord>>]) -> Result<ListArray> {
     let all = || rows.iter().flatten().flatten();
+    let strings = |of: fn(&MentionRecord) -> &str| Arc::new(StringArray::from(all().map(of).collect::<Vec<_>>()));
     let number = |offset: usize| {
         u32::try_from(offset)
             .map_err(|_| DataFusionError::Execution(format!("a mention lies at {offset}, which does not fit 32 bits")))
@@ -142,8 +143,8 @@ fn list(rows: &[Option<Vec<MentionRecord>>]) -> Result<ListArray> {
         vec![
             Arc::new(UInt32Array::from(starts)),
             Arc::new(UInt32Array::from(ends)),
-            Arc::new(StringArray::from_iter_values(all().map(|mention| mention.label.as_str()))),
-            Arc::new(StringArray::from_iter_values(all().map(|mention| mention.text.as_str()))),
+            strings(|mention| mention.label.as_str()),
+            strings(|mention| mention.text.as_str()),
             Arc::new(Float32Array::from_iter_values(scores)),
         ],
         None,
