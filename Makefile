@@ -45,7 +45,7 @@ lint: ## formatting, clippy with warnings as errors, docs, licences
 	else echo "cargo-deny is not installed: licences were not checked (cargo install --locked cargo-deny)"; fi
 
 test-cluster: ## the cluster's tests: executors and schedulers killed and frozen in mid-run (takes long to build)
-	$(CARGO) test -p dateline-cluster
+	$(CARGO) test --profile quick -p dateline-cluster
 
 lint-cluster: ## clippy and docs of the cluster (takes long to build)
 	$(CARGO) clippy -p dateline-cluster --all-targets -- -D warnings

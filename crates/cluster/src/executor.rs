@@ -1,7 +1,9 @@
 //! `dateline-cluster executor`: Ballista's, with a model behind our functions. It does one task at a time, which is one
 //! shard: inside it, reading, annotating and writing overlap.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ballista_core::config::TaskSchedulingPolicy;
 use ballista_core::registry::BallistaFunctionRegistry;
@@ -11,7 +13,9 @@ use tracing::info;
 
 use crate::args::ExecutorArgs;
 use crate::failure::Failure;
+use crate::net;
 use crate::session::{self, MESSAGE_BYTES};
+use crate::stop::told_to_stop;
 use crate::stores::environment;
 
 /// More tasks at a time would share the one model, and a document on which it fails would be tried again beside others
@@ -25,6 +29,7 @@ pub(crate) async fn run(args: ExecutorArgs) -> Result<(), Failure> {
         .rsplit_once(':')
         .and_then(|(host, port)| Some((host.trim_start_matches("http://"), port.parse().ok()?)))
         .ok_or_else(|| Failure::Usage(format!("--scheduler {}: give HOST:PORT", args.scheduler)))?;
+    net::free(SocketAddr::new(args.listen.bind, args.port))?;
     let model = args.model;
     let worker = tokio::task::spawn_blocking(move || model.start()).await.map_err(Failure::work)??;
     let worker = Arc::new(worker);
@@ -43,7 +48,8 @@ pub(crate) async fn run(args: ExecutorArgs) -> Result<(), Failure> {
         port: args.port,
         scheduler_host: host.to_owned(),
         scheduler_port: port,
-        scheduler_connect_timeout_seconds: args.wait,
+        // Its wait has no end; ours has.
+        scheduler_connect_timeout_seconds: 0,
         vcores: TASKS_AT_ONCE,
         task_scheduling_policy: TaskSchedulingPolicy::PullStaged,
         work_dir: folder,
@@ -54,7 +60,11 @@ pub(crate) async fn run(args: ExecutorArgs) -> Result<(), Failure> {
         override_runtime_producer: Some(Arc::new(move |_: &SessionConfig| Ok(Arc::clone(&environment)))),
         ..ExecutorProcessConfig::default()
     };
+    info!(scheduler = args.scheduler, "waits for the scheduler");
+    net::scheduler_answers(&format!("{host}:{port}"), Duration::from_secs(args.wait.into())).await?;
     info!(id = config.executor_id, port = args.port, "executor begins");
+    let stopped = tokio::spawn(told_to_stop());
+    // It hears the same signals, and ends its task first.
     start_executor_process(Arc::new(config)).await?;
-    Ok(())
+    if stopped.is_finished() { Ok(()) } else { Err(Failure::work("the executor ended by itself; its log says why")) }
 }

@@ -13,7 +13,9 @@ use tracing::info;
 use crate::args::SchedulerArgs;
 use crate::failure::Failure;
 use crate::manifest::Codec;
+use crate::net;
 use crate::session::{self, MESSAGE_BYTES};
+use crate::stop::told_to_stop;
 use crate::stores::environment;
 
 /// How often it is looked for executors that are not heard of any more, in seconds.
@@ -23,6 +25,7 @@ const LOOK_EVERY: u64 = 2;
 pub(crate) async fn run(args: SchedulerArgs) -> Result<(), Failure> {
     let environment = environment(None)?;
     let address = SocketAddr::new(args.listen.bind, args.port);
+    net::free(address)?;
     let config = SchedulerConfig {
         bind_host: args.listen.bind.to_string(),
         bind_port: args.port,
@@ -50,19 +53,4 @@ pub(crate) async fn run(args: SchedulerArgs) -> Result<(), Failure> {
         ended = start_server(cluster, address, Arc::new(config)) => Ok(ended?),
         () = told_to_stop() => Ok(()),
     }
-}
-
-/// Completes when the process is asked to end.
-async fn told_to_stop() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut term) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = term.recv() => return,
-                _ = tokio::signal::ctrl_c() => return,
-            }
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }

@@ -4,20 +4,23 @@ use std::io::{self, Write};
 
 use datafusion::arrow::json::LineDelimitedWriter;
 use datafusion::arrow::util::pretty::pretty_format_batches;
+use datafusion::error::DataFusionError;
 use datafusion::prelude::{CsvReadOptions, JsonReadOptions, ParquetReadOptions, SessionContext};
 use futures::StreamExt;
 
 use crate::args::{RowFormat, SqlArgs, scheduler_url};
 use crate::failure::Failure;
+use crate::net;
 use crate::session;
 
 /// Runs the query and prints its rows.
 pub(crate) async fn run(args: SqlArgs) -> Result<(), Failure> {
+    net::scheduler_answers(&args.scheduler, net::CLIENT_WAITS).await?;
     let context = session::client(&scheduler_url(&args.scheduler))?.enable_url_table();
     for table in &args.tables {
         register(&context, table).await?;
     }
-    let query = context.sql(&args.query).await.map_err(|error| Failure::Usage(error.to_string()))?;
+    let query = context.sql(&args.query).await.map_err(|error| unplanned(&error))?;
     let mut out = io::stdout();
     match args.format {
         RowFormat::Table => {
@@ -35,6 +38,17 @@ pub(crate) async fn run(args: SqlArgs) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// A query that nobody can plan, with a hint if it is a file that has no name.
+fn unplanned(error: &DataFusionError) -> Failure {
+    let message = error.to_string();
+    let hint = if message.contains("not found") && message.contains('/') {
+        "; a quoted path is a table only if it ends in .parquet, .json or .csv: name others by --table NAME=PLACE"
+    } else {
+        ""
+    };
+    Failure::Usage(format!("{message}{hint}"))
 }
 
 /// Gives the files at a place a name; what they hold is told by the place's name.

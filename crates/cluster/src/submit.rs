@@ -12,6 +12,7 @@ use crate::args::{SubmitArgs, scheduler_url};
 use crate::failure::Failure;
 use crate::logging::say;
 use crate::manifest::{self, Manifest};
+use crate::net;
 use crate::session;
 use crate::shard::{self, ShardEnd, ShardResult};
 use crate::worker::open_plan;
@@ -32,6 +33,7 @@ pub(crate) async fn run(args: SubmitArgs) -> Result<(), Failure> {
     if swept > 0 {
         say(format_args!("{swept} unfinished files of executors that were killed are removed"));
     }
+    net::scheduler_answers(&args.scheduler, net::CLIENT_WAITS).await?;
     reopen(&plan, &output).await?;
     let before = missing(&plan, &output).await?;
     let all = plan.shards.len();
