@@ -14,6 +14,7 @@
 //! assert_eq!((wire[0].start, wire[0].end), (3, 7));
 //! ```
 
+mod entity;
 mod filter;
 mod label;
 mod mention;
@@ -21,6 +22,7 @@ mod offsets;
 pub mod record;
 mod span;
 
+pub use entity::Entity;
 pub use filter::MentionFilter;
 pub use label::Label;
 pub use mention::{Document, Mention};

@@ -1,9 +1,9 @@
-//! The JSON form of a mention, the same in a JSONL line, in an HTTP answer and in what `eval` reads: offsets in the
+//! The JSON form of mentions and entities, the same in a JSONL line, in an HTTP answer and in what `eval` reads: offsets in the
 //! caller's unit, the mention's own words beside them.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Mention, OffsetMap, OffsetUnit};
+use crate::{Entity, Label, Mention, OffsetMap, OffsetUnit};
 
 /// A mention as callers see it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,7 +13,7 @@ pub struct MentionRecord {
     /// One past its end, in the caller's offset unit.
     pub end: usize,
     /// Its label.
-    pub label: crate::Label,
+    pub label: Label,
     /// Its own words: `text[start..end]`.
     pub text: String,
     /// The calibrated probability that span and label are right, rounded to four decimals.
@@ -42,6 +42,42 @@ pub fn mentions(text: &str, mentions: &[Mention], unit: OffsetUnit) -> Vec<Menti
         .collect()
 }
 
+/// The JSON form of an entity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EntityRecord {
+    /// What it is.
+    pub label: Label,
+    /// Its canonical name: the words of one of its mentions.
+    pub name: String,
+    /// Its mentions: ascending indices into the list of mentions beside it.
+    pub mentions: Vec<usize>,
+    /// How many mentions it has.
+    pub count: usize,
+    /// The best score of its mentions, rounded to four decimals.
+    pub score: f64,
+    /// How much the document is about it, 0 to 1, rounded to four decimals.
+    pub relevance: f64,
+}
+
+/// The JSON form of `entities`, which group `mentions` of `text`.
+///
+/// # Panics
+/// If they are not of that text and those mentions.
+#[must_use]
+pub fn entities(text: &str, mentions: &[Mention], entities: &[Entity]) -> Vec<EntityRecord> {
+    entities
+        .iter()
+        .map(|entity| EntityRecord {
+            label: entity.label.clone(),
+            name: entity.name(text, mentions).to_owned(),
+            mentions: entity.mentions.clone(),
+            count: entity.mentions.len(),
+            score: round_score(entity.score),
+            relevance: round_score(entity.relevance),
+        })
+        .collect()
+}
+
 /// Four decimals: more would claim a precision that no calibration has.
 fn round_score(score: f32) -> f64 {
     (f64::from(score) * 1e4).round() / 1e4
@@ -50,7 +86,7 @@ fn round_score(score: f32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Label, Span};
+    use crate::Span;
 
     #[test]
     fn one_mention_in_three_units() {
