@@ -7,17 +7,19 @@ use crate::json::{Field, Source};
 use crate::problem::{Code, Problem};
 
 /// The choices of a request, as used.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Options {
     pub(crate) offsets: OffsetUnit,
     pub(crate) filter: MentionFilter,
     pub(crate) include_text: bool,
+    /// Whether mentions are grouped into entities, too.
+    pub(crate) entities: bool,
     /// The model's index.
     pub(crate) model: usize,
 }
 
 /// The names of all options, for error messages.
-pub(crate) const NAMES: &str = "offsets, min_score, labels, model, include_text";
+pub(crate) const NAMES: &str = "offsets, min_score, labels, model, include_text, entities";
 
 /// Line and column of a field of the body.
 type Place = Option<(usize, usize)>;
@@ -31,13 +33,14 @@ pub(crate) struct OptionReader<'m> {
     /// Checked at the end: which labels there are depends on the model.
     labels: Option<(Vec<String>, Place)>,
     include_text: Option<bool>,
+    entities: Option<bool>,
     model: Option<usize>,
 }
 
 impl<'m> OptionReader<'m> {
     /// A reader for requests to one of these models, of which the first is the default.
     pub(crate) const fn new(models: &'m [ModelInfo]) -> Self {
-        Self { models, offsets: None, min_score: None, labels: None, include_text: None, model: None }
+        Self { models, offsets: None, min_score: None, labels: None, include_text: None, entities: None, model: None }
     }
 
     /// Reads the query.
@@ -54,10 +57,10 @@ impl<'m> OptionReader<'m> {
                     set_once(&mut self.labels, name, (labels, None))?;
                 }
                 "model" => self.set_model(value)?,
-                "include_text" => {
-                    let include =
-                        value.parse().map_err(|_| invalid(name, format!("{value:?} is not true or false")))?;
-                    set_once(&mut self.include_text, name, include)?;
+                "include_text" | "entities" => {
+                    let choice = value.parse().map_err(|_| invalid(name, format!("{value:?} is not true or false")))?;
+                    let slot = if name == "entities" { &mut self.entities } else { &mut self.include_text };
+                    set_once(slot, name, choice)?;
                 }
                 _ => {
                     let detail = format!("unknown query parameter `{name}`; known are {NAMES}");
@@ -80,6 +83,7 @@ impl<'m> OptionReader<'m> {
             }
             "model" => self.set_model(&source.value::<String>(field)?),
             "include_text" => set_once(&mut self.include_text, &field.name, source.value(field)?),
+            "entities" => set_once(&mut self.entities, &field.name, source.value(field)?),
             _ => return Ok(false),
         };
         result.map_err(|problem| problem.at(source.place_of(field.value.get())))?;
@@ -100,6 +104,7 @@ impl<'m> OptionReader<'m> {
             offsets: self.offsets.unwrap_or_default(),
             filter: MentionFilter { min_score: self.min_score.unwrap_or_default(), labels },
             include_text: self.include_text.unwrap_or_default(),
+            entities: self.entities.unwrap_or(true),
             model,
         })
     }
@@ -169,7 +174,8 @@ mod tests {
         assert_eq!(options.offsets, OffsetUnit::Utf16);
         assert_eq!(options.filter.min_score, 0.5);
         assert_eq!(options.filter.labels.unwrap().len(), 2);
-        assert!(options.include_text);
+        assert!(options.include_text && options.entities);
+        assert!(!read(&[("entities", "false")]).unwrap().entities);
     }
 
     #[test]

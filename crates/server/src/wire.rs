@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use dateline_engine::Outcome;
-use dateline_text::record::{self, MentionRecord};
-use dateline_text::{Mention, OffsetUnit};
+use dateline_text::record::{self, EntityRecord, MentionRecord};
+use dateline_text::{Mention, OffsetUnit, entities};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
@@ -118,10 +118,10 @@ fn document(source: Source<'_>, fields: Vec<Field<'_>>, include_text: bool, stri
         if let Err(problem) = checked {
             return Err(BadDocument { id, problem });
         }
-        // Old mentions make way for the new ones.
+        // Old mentions and entities make way for the new ones.
         let goes_back = match field.name.as_str() {
             "text" => include_text,
-            "mentions" => false,
+            "mentions" | "entities" => false,
             _ => true,
         };
         if goes_back {
@@ -164,6 +164,7 @@ fn unknown<'s>(source: Source<'s>, field: &Field<'s>, known: &str) -> Problem {
 pub(crate) struct Annotated {
     echo: Vec<(String, Box<RawValue>)>,
     mentions: Vec<MentionRecord>,
+    entities: Option<Vec<EntityRecord>>,
 }
 
 impl Annotated {
@@ -171,7 +172,11 @@ impl Annotated {
         for (name, value) in &self.echo {
             map.serialize_entry(name, value)?;
         }
-        map.serialize_entry("mentions", &self.mentions)
+        map.serialize_entry("mentions", &self.mentions)?;
+        match &self.entities {
+            Some(entities) => map.serialize_entry("entities", entities),
+            None => Ok(()),
+        }
     }
 }
 
@@ -184,13 +189,17 @@ impl Serialize for Annotated {
 }
 
 impl Document {
-    /// The document as it is answered, with the mentions that pass the filter.
+    /// The document as it is answered, with the mentions that pass the filter, and their entities.
     pub(crate) fn answer(self, outcome: Outcome, options: &Options) -> Result<Annotated, BadDocument> {
         match outcome {
             Ok(mentions) => {
                 let mentions: Vec<Mention> = options.filter.apply(mentions);
+                let entities = options.entities.then(|| {
+                    let entities = entities::group(&self.text, &mentions);
+                    record::entities(&self.text, &mentions, &entities)
+                });
                 let mentions = record::mentions(&self.text, &mentions, options.offsets);
-                Ok(Annotated { echo: self.echo, mentions })
+                Ok(Annotated { echo: self.echo, mentions, entities })
             }
             Err(failure) => {
                 let id = self.echo.into_iter().find(|(name, _)| name == "id").map(|(_, id)| id);

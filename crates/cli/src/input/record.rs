@@ -48,8 +48,8 @@ impl Record {
                     text = Some(serde_json::from_str::<String>(value.get()));
                     fields.push(Field::Text);
                 }
-                // What a record is given here anew; an earlier run's would be a second field of that name.
-                "mentions" => {}
+                // What a record is given here anew; an earlier run's would be second fields of those names.
+                "mentions" | "entities" => {}
                 _ => fields.push(Field::Other(name, value)),
             }
         }

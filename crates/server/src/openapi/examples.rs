@@ -1,5 +1,6 @@
 //! The texts and answers that the document shows. The mentions are looked up in the texts, so that none can be off.
 
+use dateline_text::{Label, Mention, OffsetUnit, Span, entities, record};
 use serde_json::{Value, json};
 
 /// A request id.
@@ -13,29 +14,25 @@ const BRIGADE: &str = "The 14th Coastal Brigade moved its howitzers across the V
 const DRONES: &str = "🚀 Drones struck a depot near Port Almeda on Sunday night.";
 
 /// What each text names.
-const BRIGADE_NAMES: [(&str, &str, f64); 4] = [
+const BRIGADE_NAMES: [(&str, &str, f32); 4] = [
     ("14th Coastal Brigade", "UNIT", 0.9791),
     ("howitzers", "WEAPON", 0.9634),
     ("Varosh River", "PLACE", 0.9572),
     ("Ilse Brandt", "PERSON", 0.9943),
 ];
-const DRONES_NAMES: [(&str, &str, f64); 2] = [("Drones", "WEAPON", 0.9127), ("Port Almeda", "PLACE", 0.9822)];
+const DRONES_NAMES: [(&str, &str, f32); 2] = [("Drones", "WEAPON", 0.9127), ("Port Almeda", "PLACE", 0.9822)];
 
-/// Where `name` is in `text`, in code points.
-fn place(text: &str, name: &str) -> (usize, usize) {
-    let byte = text.find(name).expect("an example names what its text has");
-    let start = text[..byte].chars().count();
-    (start, start + name.chars().count())
-}
-
-fn mentions(text: &str, names: &[(&str, &str, f64)]) -> Value {
-    names
-        .iter()
-        .map(|&(name, label, score)| {
-            let (start, end) = place(text, name);
-            json!({"start": start, "end": end, "label": label, "text": name, "score": score})
-        })
-        .collect()
+/// `document` with what `text` names, and what that is.
+fn marked(mut document: Value, text: &str, names: &[(&str, &str, f32)]) -> Value {
+    let mention = |&(name, label, score): &(&str, &str, f32)| {
+        let start = text.find(name).expect("an example names what its text has");
+        Mention::new(Span::new(start, start + name.len()), Label::new(label), score)
+    };
+    let mentions: Vec<Mention> = names.iter().map(mention).collect();
+    let entities = entities::group(text, &mentions);
+    document["mentions"] = json!(record::mentions(text, &mentions, OffsetUnit::Codepoint));
+    document["entities"] = json!(record::entities(text, &mentions, &entities));
+    document
 }
 
 fn lines(lines: &[Value]) -> Value {
@@ -49,7 +46,7 @@ pub(crate) fn one() -> Value {
 
 /// The answer to [`one`].
 pub(crate) fn one_answer() -> Value {
-    json!({"model": MODEL, "offsets": "codepoint", "mentions": mentions(BRIGADE, &BRIGADE_NAMES)})
+    marked(json!({"model": MODEL, "offsets": "codepoint"}), BRIGADE, &BRIGADE_NAMES)
 }
 
 /// A request with many texts and options.
@@ -61,15 +58,15 @@ pub(crate) fn many() -> Value {
 /// The answer to [`many`].
 pub(crate) fn many_answer() -> Value {
     let documents = json!([
-        {"id": "a1", "text": BRIGADE, "mentions": mentions(BRIGADE, &BRIGADE_NAMES)},
-        {"id": 2, "text": DRONES, "mentions": mentions(DRONES, &DRONES_NAMES)},
+        marked(json!({"id": "a1", "text": BRIGADE}), BRIGADE, &BRIGADE_NAMES),
+        marked(json!({"id": 2, "text": DRONES}), DRONES, &DRONES_NAMES),
     ]);
     json!({"model": MODEL, "offsets": "codepoint", "documents": documents, "errors": []})
 }
 
 /// The answer to many texts of which one is wrong.
 pub(crate) fn partial_answer() -> Value {
-    let documents = json!([{"id": 2, "mentions": mentions(DRONES, &DRONES_NAMES)}]);
+    let documents = json!([marked(json!({"id": 2}), DRONES, &DRONES_NAMES)]);
     let errors = json!([{
         "index": 0, "id": "a1", "code": "missing_field", "detail": "`text` is missing: a string to annotate",
         "field": "text",
@@ -85,8 +82,8 @@ pub(crate) fn stream() -> Value {
 /// The answer to [`stream`].
 pub(crate) fn stream_answer() -> Value {
     lines(&[
-        json!({"id": "a1", "source": "wire", "mentions": mentions(BRIGADE, &BRIGADE_NAMES)}),
-        json!({"mentions": mentions(DRONES, &DRONES_NAMES)}),
+        marked(json!({"id": "a1", "source": "wire"}), BRIGADE, &BRIGADE_NAMES),
+        marked(json!({}), DRONES, &DRONES_NAMES),
     ])
 }
 
@@ -96,7 +93,7 @@ pub(crate) fn partial_stream_answer() -> Value {
         "type": "urn:dateline:problem:missing_field", "title": "A field is missing", "status": 422,
         "code": "missing_field", "detail": "`text` is missing: a string to annotate", "field": "text",
     });
-    lines(&[json!({"line": 1, "id": "a1", "error": problem}), json!({"mentions": mentions(DRONES, &DRONES_NAMES)})])
+    lines(&[json!({"line": 1, "id": "a1", "error": problem}), marked(json!({}), DRONES, &DRONES_NAMES)])
 }
 
 /// A request in the manner of Hugging Face.

@@ -190,7 +190,7 @@ fn docs() -> OperationBuilder {
 }
 
 /// The options of a request in its query.
-const QUERY: [&str; 5] = ["offsets", "min_score", "labels", "model", "include_text"];
+const QUERY: [&str; 6] = ["offsets", "min_score", "labels", "model", "include_text", "entities"];
 
 /// The shared parameters. They have neither example nor default: a page to try the service on would send these, and a
 /// body that says the same again is refused.
@@ -203,7 +203,7 @@ pub(crate) fn parameters() -> Vec<Parameter> {
             .description(Some(description))
     };
     let score = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0_usize)).maximum(Some(1_usize));
-    let include = ObjectBuilder::new().schema_type(Type::Boolean);
+    let choice = || Some(ObjectBuilder::new().schema_type(Type::Boolean));
     let labels = ArrayBuilder::new().items(string().min_length(Some(1))).min_items(Some(1));
     vec![
         query("offsets", "The unit that `start` and `end` are counted in.")
@@ -218,7 +218,8 @@ pub(crate) fn parameters() -> Vec<Parameter> {
         query("model", "A model, one of `GET /v1/models`; without it the default one.")
             .schema(Some(string()))
             .build(),
-        query("include_text", "Whether each text goes back with its mentions.").schema(Some(include)).build(),
+        query("include_text", "Whether each text goes back with its mentions.").schema(choice()).build(),
+        query("entities", "Whether mentions of one thing are grouped into `entities`, too.").schema(choice()).build(),
         ParameterBuilder::new()
             .name("traceparent")
             .parameter_in(ParameterIn::Header)

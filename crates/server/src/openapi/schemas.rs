@@ -73,6 +73,9 @@ pub(crate) struct AnnotateOne {
     /// Whether the text goes back with its mentions.
     #[schema(required = false, default = false)]
     include_text: bool,
+    /// Whether mentions of one thing are grouped into `entities`, too.
+    #[schema(required = false, default = true)]
+    entities: bool,
 }
 
 /// Many texts.
@@ -95,6 +98,9 @@ pub(crate) struct AnnotateMany {
     /// Whether each text goes back with its mentions.
     #[schema(required = false, default = false)]
     include_text: bool,
+    /// Whether mentions of one thing are grouped into `entities`, too.
+    #[schema(required = false, default = true)]
+    entities: bool,
 }
 
 /// One text or many, with the options for all of them. A name that stands in neither form is refused.
@@ -115,8 +121,8 @@ pub(crate) struct Document {
     text: String,
 }
 
-/// A line of a streamed body. Fields other than `id` and `text` go back as they came; old `mentions` make way for the
-/// new ones.
+/// A line of a streamed body. Fields other than `id` and `text` go back as they came; old `mentions` and
+/// `entities` make way for the new ones.
 #[derive(ToSchema)]
 pub(crate) struct DocumentLine {
     #[schema(required = false)]
@@ -142,6 +148,27 @@ pub(crate) struct Mention {
     score: f64,
 }
 
+/// Somebody or something that the text names, once or more often.
+#[derive(ToSchema)]
+pub(crate) struct Entity {
+    /// What it is: the label of its mentions.
+    #[schema(example = "PLACE")]
+    label: String,
+    /// Its name: that of its mentions which says most.
+    name: String,
+    /// Its mentions: places in the list `mentions`, counted from 0.
+    mentions: Vec<usize>,
+    /// How many they are.
+    #[schema(minimum = 1)]
+    count: usize,
+    /// The best score of its mentions.
+    #[schema(minimum = 0, maximum = 1)]
+    score: f64,
+    /// How much the text is about it.
+    #[schema(minimum = 0, maximum = 1)]
+    relevance: f64,
+}
+
 /// The answer to one text.
 #[derive(ToSchema)]
 pub(crate) struct OneAnswer {
@@ -155,6 +182,9 @@ pub(crate) struct OneAnswer {
     text: String,
     /// What the text names, in its order; mentions never overlap.
     mentions: Vec<Mention>,
+    /// Who and what that is, those that the text is most about first; not there if the request says `entities: false`.
+    #[schema(required = false)]
+    entities: Vec<Entity>,
 }
 
 /// The answer to many texts.
@@ -187,6 +217,9 @@ pub(crate) struct AnnotatedDocument {
     text: String,
     /// What the text names, in its order; mentions never overlap.
     mentions: Vec<Mention>,
+    /// Who and what that is, those that the text is most about first; not there if the request says `entities: false`.
+    #[schema(required = false)]
+    entities: Vec<Entity>,
 }
 
 /// A line of a streamed body, read: the caller's fields as they came, and the mentions.
@@ -196,6 +229,9 @@ pub(crate) struct AnnotatedLine {
     id: DocumentId,
     /// What the text names, in its order; mentions never overlap.
     mentions: Vec<Mention>,
+    /// Who and what that is, those that the text is most about first; not there if the request says `entities: false`.
+    #[schema(required = false)]
+    entities: Vec<Entity>,
 }
 
 /// What stands in the place of a line that could not be annotated.
