@@ -8,6 +8,7 @@ use std::io;
 use std::process::ExitCode;
 
 pub(crate) use dateline_batch::with_causes;
+use dateline_formats::FormatError;
 use dateline_model::ModelError;
 
 use crate::model::ModelNotFound;
@@ -52,6 +53,15 @@ impl Failure {
             Self::Usage(_) | Self::NoModel(_) | Self::Model(_) => 2,
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Documents { .. } | Self::Output(_) | Self::Work(_) => 1,
+        }
+    }
+}
+
+impl From<FormatError> for Failure {
+    fn from(error: FormatError) -> Self {
+        match error {
+            FormatError::Io(error) => Self::Output(error),
+            other => Self::work(other),
         }
     }
 }

@@ -108,7 +108,8 @@ fn table(half: &str, stories: &[Story], scores: &BTreeMap<String, BCubed>) -> St
         let (precision, recall) = (score.precision / score.mentions as f64, score.recall / score.mentions as f64);
         let label = if label.is_empty() { "all" } else { label };
         let f1 = score.f1();
-        writeln!(table, "  {label:<7} {:>5} mentions  P {precision:.4}  R {recall:.4}  F1 {f1:.4}", score.mentions).unwrap();
+        writeln!(table, "  {label:<7} {:>5} mentions  P {precision:.4}  R {recall:.4}  F1 {f1:.4}", score.mentions)
+            .unwrap();
     }
     table
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
 use dateline_text::MentionFilter;
 
@@ -35,10 +36,13 @@ pub(crate) struct AnnotateArgs {
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     input: InputFormat,
     /// How to write them [default: pretty on a terminal, jsonl in a pipe or file].
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", value_parser = formats())]
     format: Option<OutputFormat>,
     #[command(flatten)]
     mentions: MentionArgs,
+    /// Leave entities out of JSONL.
+    #[arg(long)]
+    no_entities: bool,
     /// Whether to show progress on standard error.
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     progress: ProgressMode,
@@ -64,23 +68,27 @@ pub(crate) struct AnnotateConfig {
     pub(crate) model: ModelChoice,
 }
 
+/// The formats by their names.
+fn formats() -> impl TypedValueParser<Value = OutputFormat> {
+    PossibleValuesParser::new(OutputFormat::names())
+        .map(|name| OutputFormat::named(&name).expect("it is a possible one"))
+}
+
 impl AnnotateArgs {
     /// Checks the arguments against each other and fills in what was left out.
     pub(crate) fn resolve(self) -> Result<AnnotateConfig, Failure> {
-        let mut sources: Vec<Source> = self.files.into_iter().map(Source::named).collect();
-        if sources.is_empty() {
-            sources.push(Source::Stdin);
-        }
-        if sources.iter().filter(|source| **source == Source::Stdin).count() > 1 {
-            return Err(Failure::Usage("standard input (-) can be read only once: name it once".to_owned()));
-        }
+        let sources = super::sources(self.files)?;
         let on_terminal = terminal::stdout_is_terminal();
         let format = self.format.unwrap_or(if on_terminal { OutputFormat::Pretty } else { OutputFormat::Jsonl });
         Ok(AnnotateConfig {
             sources,
             input: self.input,
             format,
-            output: OutputOptions { offsets: self.mentions.offsets, include_text: self.mentions.include_text },
+            output: OutputOptions {
+                offsets: self.mentions.offsets,
+                include_text: self.mentions.include_text,
+                entities: !self.no_entities,
+            },
             filter: self.mentions.filter(),
             // On a terminal the documents are the progress, and a bar would only stand in their way.
             progress: if on_terminal { ProgressMode::Never } else { self.progress },

@@ -4,6 +4,7 @@
 mod annotate;
 mod batch;
 mod bench;
+mod convert;
 mod eval;
 mod keys;
 mod mentions;
@@ -19,11 +20,14 @@ use std::path::PathBuf;
 use clap::builder::Resettable;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueHint};
 
+use crate::failure::Failure;
+use crate::input::Source;
 use crate::terminal::Color;
 
 pub(crate) use annotate::{AnnotateArgs, AnnotateConfig};
 pub(crate) use batch::{BatchArgs, BatchConfig, BatchProgress, BatchTask, VerifyConfig};
 pub(crate) use bench::{BenchArgs, BenchConfig, BenchTask};
+pub(crate) use convert::{ConvertArgs, ConvertConfig};
 pub(crate) use eval::{EvalArgs, EvalConfig};
 pub(crate) use keys::KeysCommand;
 pub(crate) use mentions::MentionArgs;
@@ -72,6 +76,18 @@ fn without_variables(command: clap::Command, ignored: &dyn Fn(&OsStr) -> bool) -
         .mut_subcommands(|sub| without_variables(sub, ignored))
 }
 
+/// The files of those names; none is standard input.
+fn sources(files: Vec<PathBuf>) -> Result<Vec<Source>, Failure> {
+    let mut sources: Vec<Source> = files.into_iter().map(Source::named).collect();
+    if sources.is_empty() {
+        sources.push(Source::Stdin);
+    }
+    if sources.iter().filter(|source| **source == Source::Stdin).count() > 1 {
+        return Err(Failure::Usage("standard input (-) can be read only once: name it once".to_owned()));
+    }
+    Ok(sources)
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -81,6 +97,9 @@ pub(crate) enum Command {
     /// Annotate archives of any size, from disks and object stores, once each; stop and go on anywhere.
     #[command(after_help = batch::AFTER_HELP, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
     Batch(Box<BatchArgs>),
+    /// Turn marked documents into another tool's format, or such a format into JSONL.
+    #[command(after_help = convert::AFTER_HELP)]
+    Convert(Box<ConvertArgs>),
     /// Serve the same over HTTP, with a page to try it.
     #[command(after_help = serve::AFTER_HELP)]
     Serve(Box<ServeArgs>),

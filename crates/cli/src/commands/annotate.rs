@@ -9,13 +9,14 @@ use std::ops::ControlFlow;
 use std::panic;
 use std::thread;
 
+use dateline_formats::FormatError;
 use dateline_model::{Annotator, ModelError, RunOptions};
 use dateline_text::{Label, Mention, MentionFilter};
 
 use crate::args::AnnotateConfig;
 use crate::failure::{Failure, with_causes};
 use crate::input::{self, Item, Record, Sink, Source};
-use crate::output::{self, Output};
+use crate::output::{self, Finder, Output};
 use crate::progress::Progress;
 use crate::{queue, terminal};
 
@@ -35,15 +36,18 @@ pub(super) fn run(config: AnnotateConfig) -> Result<(), Failure> {
     }
     let colors = terminal::stdout_has_colors();
     let sink = terminal::styled_stdout();
-    let output = output::to(sink, config.format, config.output, colors, &labels);
+    let finder = Finder { name: &config.model.located.name(), labels: &labels };
+    let output = output::to(sink, config.format, config.output, colors, finder);
     let progress = Progress::over_bytes(input::total_bytes(&config.sources), config.progress);
     let read_ahead = read_ahead(&config.model.run);
     let mut run = Run::new(&annotator, config.filter, output, progress);
     let (sources, format) = (config.sources, config.input);
     run.all(read_ahead, move |sink| input::read(&sources, format, sink))?;
-    match run.failed {
+    let (failed, all) = (run.failed, run.documents);
+    run.output.finish()?;
+    match failed {
         0 => Ok(()),
-        failed => Err(Failure::Documents { failed, all: run.documents }),
+        failed => Err(Failure::Documents { failed, all }),
     }
 }
 
@@ -113,7 +117,11 @@ impl<'r> Run<'r> {
         for item in items {
             match &item.content {
                 Ok(record) => match results.next().expect("a result for each text") {
-                    Ok(mentions) => self.output.document(&item.origin, record, &self.filter.apply(mentions))?,
+                    Ok(mentions) => match self.output.document(&item.origin, record, &self.filter.apply(mentions)) {
+                        Err(FormatError::Io(error)) => return Err(error),
+                        Err(error) => self.say_failed(item, error),
+                        Ok(()) => {}
+                    },
                     Err(error) => {
                         let error = with_causes(&error);
                         self.say_failed(item, &error);

@@ -3,6 +3,7 @@
 mod annotate;
 mod batch;
 mod bench;
+mod convert;
 mod eval;
 mod keys;
 mod manual;
@@ -21,6 +22,7 @@ pub(crate) fn run(command: Command, started: Instant) -> Result<(), Failure> {
     match command {
         Command::Annotate(args) => annotate::run(args.resolve()?),
         Command::Batch(args) => batch::run(args.resolve()?),
+        Command::Convert(args) => convert::run(&args.resolve()?),
         Command::Serve(args) => serve::run(args.resolve()?),
         Command::Keys(command) => keys::run(command),
         Command::Eval(args) => eval::run(args.resolve()?),

@@ -1,11 +1,12 @@
 //! A JSON object a line for each document of the input, failed ones too, so that lines can be matched with documents.
 //!
-//! A document: its own fields in their order (the text only if asked for), then `"mentions"`. A failed document:
+//! A document: its own fields in their order (the text only if asked for), then `"mentions"` and `"entities"`. A failed document:
 //! `{"id"?, "file"?, "line"?, "error"}`.
 
 use std::io::{self, Write};
 
-use dateline_text::{Mention, record};
+use dateline_formats::FormatError;
+use dateline_text::{Mention, entities, record};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -26,25 +27,32 @@ impl<W: Write> JsonLines<W> {
 }
 
 impl<W: Write> Output for JsonLines<W> {
-    fn document(&mut self, _: &Origin, record: &Record, mentions: &[Mention]) -> io::Result<()> {
+    fn document(&mut self, _: &Origin, record: &Record, mentions: &[Mention]) -> Result<(), FormatError> {
         self.sink.write_all(b"{")?;
         for field in record.fields() {
             match field {
                 Field::Text if self.options.include_text => {
                     self.sink.write_all(b"\"text\":")?;
-                    serde_json::to_writer(&mut self.sink, record.text())?;
+                    serde_json::to_writer(&mut self.sink, record.text()).map_err(io::Error::from)?;
                     self.sink.write_all(b",")?;
                 }
                 Field::Text => {}
                 Field::Other(name, value) => {
-                    serde_json::to_writer(&mut self.sink, name)?;
+                    serde_json::to_writer(&mut self.sink, name).map_err(io::Error::from)?;
                     write!(self.sink, ":{},", value.get())?;
                 }
             }
         }
         self.sink.write_all(b"\"mentions\":")?;
-        serde_json::to_writer(&mut self.sink, &record::mentions(record.text(), mentions, self.options.offsets))?;
-        self.sink.write_all(b"}\n")
+        let found = record::mentions(record.text(), mentions, self.options.offsets);
+        serde_json::to_writer(&mut self.sink, &found).map_err(io::Error::from)?;
+        if self.options.entities {
+            let entities = entities::group(record.text(), mentions);
+            self.sink.write_all(b",\"entities\":")?;
+            let entities = record::entities(record.text(), mentions, &entities);
+            serde_json::to_writer(&mut self.sink, &entities).map_err(io::Error::from)?;
+        }
+        Ok(self.sink.write_all(b"}\n")?)
     }
 
     fn failure(&mut self, origin: &Origin, id: Option<&RawValue>, error: &str) -> io::Result<()> {
@@ -79,7 +87,7 @@ mod tests {
         let start = record.text().find("Kyiv").unwrap();
         let mentions = [Mention::new(Span::new(start, start + 4), Label::new("PLACE"), 0.5)];
         let mut sink = Vec::new();
-        let options = OutputOptions { offsets: OffsetUnit::Utf16, include_text };
+        let options = OutputOptions { offsets: OffsetUnit::Utf16, include_text, entities: false };
         let origin = Origin { file: None, line: Some(1) };
         JsonLines::new(&mut sink, options).document(&origin, &record, &mentions).unwrap();
         String::from_utf8(sink).unwrap()
@@ -99,7 +107,7 @@ mod tests {
     #[test]
     fn a_failed_document_has_its_own_line() {
         let mut sink = Vec::new();
-        let options = OutputOptions { offsets: OffsetUnit::Codepoint, include_text: true };
+        let options = OutputOptions { offsets: OffsetUnit::Codepoint, include_text: true, entities: true };
         let origin = Origin { file: Some("in.jsonl".into()), line: Some(7) };
         JsonLines::new(&mut sink, options).failure(&origin, None, "has no \"text\"").unwrap();
         assert_eq!(

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use dateline_formats::FormatError;
 use dateline_text::record::{self, MentionRecord};
 use dateline_text::{Label, Mention};
 use serde_json::value::RawValue;
@@ -81,7 +82,7 @@ impl<W: Write> Pretty<W> {
 }
 
 impl<W: Write> Output for Pretty<W> {
-    fn document(&mut self, _: &Origin, record: &Record, mentions: &[Mention]) -> io::Result<()> {
+    fn document(&mut self, _: &Origin, record: &Record, mentions: &[Mention]) -> Result<(), FormatError> {
         if self.documents > 0 {
             self.sink.write_all(b"\n")?;
         }
@@ -95,9 +96,9 @@ impl<W: Write> Output for Pretty<W> {
         self.sink.write_all(b"\n")?;
         if mentions.is_empty() {
             self.styled(FAINT, "no mentions")?;
-            return self.sink.write_all(b"\n");
+            return Ok(self.sink.write_all(b"\n")?);
         }
-        self.table(&record::mentions(record.text(), mentions, self.options.offsets))
+        Ok(self.table(&record::mentions(record.text(), mentions, self.options.offsets))?)
     }
 
     /// Nothing: the person has read the message on standard error.
@@ -145,7 +146,7 @@ mod tests {
                 Mention::new(Span::new(start, start + name.len()), Label::new(label), 0.977)
             })
             .collect();
-        let options = OutputOptions { offsets: OffsetUnit::Codepoint, include_text: false };
+        let options = OutputOptions { offsets: OffsetUnit::Codepoint, include_text: false, entities: true };
         let mut sink = Vec::new();
         let origin = Origin { file: None, line: None };
         Pretty::new(&mut sink, options, colors, &["PERSON".into(), "PLACE".into()])

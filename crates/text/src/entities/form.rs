@@ -57,7 +57,14 @@ pub(super) struct Form<K> {
 impl Form<String> {
     /// A form that is found by its words only.
     pub(super) fn whole(same: Vec<String>, words: &[Word]) -> Self {
-        Self { same, asks: Vec::new(), round: Round::Whole, offers: Vec::new(), fullness: fullness(words), bracketed: false }
+        Self {
+            same,
+            asks: Vec::new(),
+            round: Round::Whole,
+            offers: Vec::new(),
+            fullness: fullness(words),
+            bracketed: false,
+        }
     }
 
     /// Adds a question; one without keys is none.
@@ -90,7 +97,8 @@ pub(super) fn sounds(kind: &str, words: &[&str]) -> Vec<String> {
 /// capitals, as in a headline, counts as less than the same name in small letters.
 pub(super) fn fullness(words: &[Word]) -> usize {
     let named = |word: &&Word| word.shape == Shape::Capital && word.text.chars().count() > 1;
-    2 * words.iter().filter(named).count() + usize::from(words.iter().any(|word| word.text.bytes().any(|b| b.is_ascii_digit())))
+    2 * words.iter().filter(named).count()
+        + usize::from(words.iter().any(|word| word.text.bytes().any(|b| b.is_ascii_digit())))
 }
 
 #[cfg(test)]

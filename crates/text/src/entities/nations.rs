@@ -17,7 +17,11 @@ const fn nation(name: &'static str, names: &'static [&'static str], adjectives: 
 /// Every country that has an abbreviation or a second name in English reporting, or an adjective that is often put
 /// before `forces`. Others are themselves: a name that is not listed is compared like any other.
 const NATIONS: &[Nation] = &[
-    nation("united states", &["us", "usa", "united states of america", "america"], &["us", "american", "united states"]),
+    nation(
+        "united states",
+        &["us", "usa", "united states of america", "america"],
+        &["us", "american", "united states"],
+    ),
     nation("united kingdom", &["uk", "britain", "great britain"], &["british", "uk"]),
     nation("united arab emirates", &["uae", "emirates"], &["emirati", "uae"]),
     nation(

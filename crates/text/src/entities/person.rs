@@ -5,8 +5,34 @@ use super::words::{Shape, Word};
 
 /// Titles before a name and suffixes behind it, which a model may have taken into the span.
 const TITLES: &[&str] = &[
-    "mr", "mrs", "ms", "miss", "dr", "prof", "gen", "lt", "col", "maj", "capt", "cpt", "sgt", "adm", "sen", "rep", "gov",
-    "president", "general", "colonel", "major", "captain", "sergeant", "lieutenant", "sheikh", "sheik", "ayatollah", "sir",
+    "mr",
+    "mrs",
+    "ms",
+    "miss",
+    "dr",
+    "prof",
+    "gen",
+    "lt",
+    "col",
+    "maj",
+    "capt",
+    "cpt",
+    "sgt",
+    "adm",
+    "sen",
+    "rep",
+    "gov",
+    "president",
+    "general",
+    "colonel",
+    "major",
+    "captain",
+    "sergeant",
+    "lieutenant",
+    "sheikh",
+    "sheik",
+    "ayatollah",
+    "sir",
 ];
 const SUFFIXES: &[&str] = &["jr", "sr", "ii", "iii", "iv"];
 
@@ -16,8 +42,8 @@ pub(super) const ARTICLES: &[&str] =
 
 /// Words that bind a surname to what stands before it, and are left out where the surname stands alone.
 const PARTICLES: &[&str] = &[
-    "bin", "ibn", "ben", "bint", "bar", "van", "von", "der", "den", "de", "del", "della", "di", "da", "dos", "du", "la", "le",
-    "ter", "ould", "wuld",
+    "bin", "ibn", "ben", "bint", "bar", "van", "von", "der", "den", "de", "del", "della", "di", "da", "dos", "du",
+    "la", "le", "ter", "ould", "wuld",
 ];
 
 /// Longer names are found by their whole only: no short form of them is looked for.
@@ -133,7 +159,8 @@ fn names(words: &[Word], nicknames: &mut Vec<String>) -> Vec<String> {
             continue;
         }
         // `Al Gore` has a given name where `al-Burhan` has an article.
-        let article = ARTICLES.contains(&text) && !last && (words[at + 1].joined || at > 0 || word.shape == Shape::Plain);
+        let article =
+            ARTICLES.contains(&text) && !last && (words[at + 1].joined || at > 0 || word.shape == Shape::Plain);
         if article || (PARTICLES.contains(&text) && !last) {
             continue;
         }

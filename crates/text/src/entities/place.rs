@@ -139,10 +139,40 @@ const RENAMED: &[(&str, &str)] = &[
 
 /// Regions that share their name with no town: `region` behind them says nothing.
 const NO_TOWN: &[&str] = &[
-    "donbas", "donbass", "darfur", "amhara", "tigray", "oromia", "afar", "karabakh", "kurdistan", "crimea", "sahel",
-    "catatumbo", "kashmir", "balochistan", "baluchistan", "somaliland", "puntland", "galicia", "transnistria", "rojava",
-    "abkhazia", "chechnya", "dagestan", "ituri", "north kivu", "south kivu", "south darfur", "north darfur", "west darfur",
-    "central darfur", "east darfur", "kordofan", "north kordofan", "south kordofan",
+    "donbas",
+    "donbass",
+    "darfur",
+    "amhara",
+    "tigray",
+    "oromia",
+    "afar",
+    "karabakh",
+    "kurdistan",
+    "crimea",
+    "sahel",
+    "catatumbo",
+    "kashmir",
+    "balochistan",
+    "baluchistan",
+    "somaliland",
+    "puntland",
+    "galicia",
+    "transnistria",
+    "rojava",
+    "abkhazia",
+    "chechnya",
+    "dagestan",
+    "ituri",
+    "north kivu",
+    "south kivu",
+    "south darfur",
+    "north darfur",
+    "west darfur",
+    "central darfur",
+    "east darfur",
+    "kordofan",
+    "north kordofan",
+    "south kordofan",
 ];
 
 /// Longer names are found by their whole only.
@@ -271,5 +301,8 @@ fn renamed(name: &[&str], kind: Option<&str>) -> String {
 
 /// The first letters of the words that an abbreviation counts.
 fn initials(name: &str) -> String {
-    name.split(' ').filter(|word| !matches!(*word, "of" | "the" | "and")).filter_map(|word| word.chars().next()).collect()
+    name.split(' ')
+        .filter(|word| !matches!(*word, "of" | "the" | "and"))
+        .filter_map(|word| word.chars().next())
+        .collect()
 }

@@ -13,12 +13,8 @@ pub(super) struct Reading {
 }
 
 /// All readings, the plainest first.
-pub(super) const READINGS: [Reading; 4] = [
-    Reading { g: 'h', e: 'i' },
-    Reading { g: 'h', e: 'a' },
-    Reading { g: 'k', e: 'i' },
-    Reading { g: 'k', e: 'a' },
-];
+pub(super) const READINGS: [Reading; 4] =
+    [Reading { g: 'h', e: 'i' }, Reading { g: 'h', e: 'a' }, Reading { g: 'k', e: 'i' }, Reading { g: 'k', e: 'a' }];
 
 /// Spellings of one consonant, the longest first; `g` stays for the reading to decide.
 const CONSONANTS: &[(&str, &str)] = &[

@@ -13,29 +13,94 @@ const BODIES: &[&str] = &["force", "troop", "army", "military", "soldier"];
 
 /// Nouns for a formation.
 const HEADS: &[&str] = &[
-    "brigade", "battalion", "division", "regiment", "corps", "army", "fleet", "group", "company", "squadron", "flotilla", "front",
-    "wing", "command", "force", "platoon", "unit", "detachment",
+    "brigade",
+    "battalion",
+    "division",
+    "regiment",
+    "corps",
+    "army",
+    "fleet",
+    "group",
+    "company",
+    "squadron",
+    "flotilla",
+    "front",
+    "wing",
+    "command",
+    "force",
+    "platoon",
+    "unit",
+    "detachment",
 ];
 
 /// Nouns that a group's name may carry or not: `Wagner Group`, `Houthi forces`.
 const LOOSE: &[&str] = &[
-    "group", "force", "brigade", "battalion", "regiment", "movement", "militia", "network", "unit", "organization", "troop",
-    "fighter", "rebel", "militant", "corps", "company", "division", "cartel", "clan",
+    "group",
+    "force",
+    "brigade",
+    "battalion",
+    "regiment",
+    "movement",
+    "militia",
+    "network",
+    "unit",
+    "organization",
+    "troop",
+    "fighter",
+    "rebel",
+    "militant",
+    "corps",
+    "company",
+    "division",
+    "cartel",
+    "clan",
 ];
 
 /// Words that say what a numbered formation is, so that formations which differ in them may be different ones.
 const BRANCHES: &[&str] = &[
-    "mechanized", "mechanised", "tank", "artillery", "assault", "infantry", "airborne", "armored", "motor", "motorized", "rifle",
-    "marine", "naval", "mountain", "air", "jaeger", "territorial", "defense", "storm", "parachute", "paratrooper", "airmobile",
-    "missile", "drone", "engineer", "reconnaissance", "aviation", "cavalry", "ranger", "spetsnaz", "arms", "light", "heavy",
+    "mechanized",
+    "mechanised",
+    "tank",
+    "artillery",
+    "assault",
+    "infantry",
+    "airborne",
+    "armored",
+    "motor",
+    "motorized",
+    "rifle",
+    "marine",
+    "naval",
+    "mountain",
+    "air",
+    "jaeger",
+    "territorial",
+    "defense",
+    "storm",
+    "parachute",
+    "paratrooper",
+    "airmobile",
+    "missile",
+    "drone",
+    "engineer",
+    "reconnaissance",
+    "aviation",
+    "cavalry",
+    "ranger",
+    "spetsnaz",
+    "arms",
+    "light",
+    "heavy",
 ];
 
 /// Words that no name stands for.
 const STOPS: &[&str] = &["of", "the", "and", "for", "in", "to", "on", "wal", "de", "du", "del", "s"];
 
 /// Ordinals that are written as words.
-const ORDINALS: &[&str] =
-    &["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"];
+const ORDINALS: &[&str] = &[
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh",
+    "twelfth",
+];
 
 /// Bodies that go by names or initials which neither spelling nor first letters connect, as one name; folded,
 /// singular, without stop words. A nation's forces are `forces NATION`.
@@ -218,7 +283,8 @@ fn named(texts: &[&str], words: &[Word]) -> Form<String> {
     offer_parts(&mut form, texts);
     if known.is_none() {
         form.ask(sounds("part", &core(texts)), Choice::Only);
-        let bare = texts.iter().all(|word| COLLECTIVE.contains(word) || matches!(*word, "navy" | "air" | "guard" | "coast"));
+        let bare =
+            texts.iter().all(|word| COLLECTIVE.contains(word) || matches!(*word, "navy" | "air" | "guard" | "coast"));
         if bare {
             form.round = Round::Bare;
             form.asks = Vec::new();
@@ -276,7 +342,8 @@ fn core<'t>(texts: &[&'t str]) -> Vec<&'t str> {
 /// nations. A branch of a nation's forces answers to the branch.
 fn offer_parts(form: &mut Form<String>, texts: &[&str]) {
     let own = |words: &[&str]| {
-        words.iter().any(|word| !LOOSE.contains(word) && !COLLECTIVE.contains(word)) && allegiance(words).is_none_or(|(_, count)| count < words.len())
+        words.iter().any(|word| !LOOSE.contains(word) && !COLLECTIVE.contains(word))
+            && allegiance(words).is_none_or(|(_, count)| count < words.len())
     };
     let mut offered = Vec::new();
     for from in 0..texts.len() {
@@ -306,7 +373,8 @@ fn initials(words: &[Word]) -> Vec<String> {
     };
     let small = |word: &Word| STOPS.contains(&word.text.as_str());
     let article = |word: &Word| ARTICLES.contains(&word.text.as_str());
-    let mut all = vec![letters(&|_| true), letters(&|word| !small(word)), letters(&|word| !small(word) && !article(word))];
+    let mut all =
+        vec![letters(&|_| true), letters(&|word| !small(word)), letters(&|word| !small(word) && !article(word))];
     all.dedup();
     all
 }

@@ -13,7 +13,7 @@ use super::rounds::{Setting, Work, per_second, share};
 use crate::commands::annotate;
 use crate::failure::Failure;
 use crate::input::{self, InputFormat, Source};
-use crate::output::{self, OutputFormat, OutputOptions};
+use crate::output::{self, Finder, OutputFormat, OutputOptions};
 use crate::progress::{Progress, ProgressMode};
 
 /// Sizes of batches in tokens that are tried beside the one in use.
@@ -284,8 +284,8 @@ impl<'w> Bench<'w> {
         let mut written = Vec::new();
         Setting::timed("whole path", WHOLE_PATH, move || {
             written.clear();
-            let options = OutputOptions { offsets: OffsetUnit::default(), include_text: false };
-            let output = output::to(&mut written, OutputFormat::Jsonl, options, false, labels);
+            let options = OutputOptions { offsets: OffsetUnit::default(), include_text: false, entities: true };
+            let output = output::to(&mut written, OutputFormat::Jsonl, options, false, Finder { name: "", labels });
             let progress = Progress::over_bytes(None, ProgressMode::Never);
             let mut run = annotate::Run::new(self.annotator, MentionFilter::default(), output, progress);
             let json = Arc::clone(&lines.json);
