@@ -9,6 +9,7 @@ use dateline_text::entities;
 use crate::args::ConvertConfig;
 use crate::failure::Failure;
 use crate::input::Source;
+use crate::output::Shared;
 use crate::terminal;
 
 /// So many things that were left out are named.
@@ -16,9 +17,9 @@ const NAMED: usize = 20;
 
 /// Converts the documents of all sources.
 pub(super) fn run(config: &ConvertConfig) -> Result<(), Failure> {
-    let mut sink = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let mut sink = Shared::new(BufWriter::with_capacity(1 << 16, io::stdout().lock()));
     let mut conversion = Conversion {
-        writer: config.to.writer(Box::new(&mut sink), &config.options),
+        writer: config.to.writer(Box::new(sink.clone()), &config.options),
         documents: 0,
         failed: 0,
         left_out: 0,

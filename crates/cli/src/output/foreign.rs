@@ -1,15 +1,13 @@
 //! The formats of other tools: a document becomes what they all are forms of, and the formats crate does the rest.
 
-use std::cell::RefCell;
 use std::io::{self, BufWriter, Write};
-use std::rc::Rc;
 
 use dateline_formats::{Annotated, Format, FormatError};
 use dateline_text::{Document, Mention, entities};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{Output, OutputOptions};
+use super::{Output, OutputOptions, Shared};
 use crate::input::{Field, Origin, Record};
 
 /// Writes in a format of the formats crate.
@@ -21,7 +19,7 @@ pub(crate) struct Foreign<'w, W: Write + 'w> {
 impl<'w, W: Write + 'w> Foreign<'w, W> {
     /// Documents in `format` onto `sink`; `model` found the mentions.
     pub(crate) fn new(sink: BufWriter<W>, format: Format, options: &OutputOptions, model: &str) -> Self {
-        let sink = Shared(Rc::new(RefCell::new(sink)));
+        let sink = Shared::new(sink);
         let options = dateline_formats::Options {
             offsets: options.offsets,
             model: Some(model.to_owned()),
@@ -75,25 +73,6 @@ fn annotated(record: &Record, mentions: &[Mention]) -> Result<Annotated, FormatE
     let document = Document { id, text: record.text().to_owned() };
     let entities = entities::group(&document.text, mentions);
     Ok(Annotated { entities, extra, ..Annotated::new(document, mentions.to_vec()) })
-}
-
-/// A sink that a format writes to and that we flush.
-struct Shared<W: Write>(Rc<RefCell<BufWriter<W>>>);
-
-impl<W: Write> Clone for Shared<W> {
-    fn clone(&self) -> Self {
-        Self(Rc::clone(&self.0))
-    }
-}
-
-impl<W: Write> Write for Shared<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.borrow_mut().flush()
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod foreign;
 mod jsonl;
 mod pretty;
+mod shared;
 
 use std::io::{self, Write};
 
@@ -14,6 +15,7 @@ use crate::input::{Origin, Record, Rejected};
 pub(crate) use foreign::Foreign;
 pub(crate) use jsonl::JsonLines;
 pub(crate) use pretty::Pretty;
+pub(crate) use shared::Shared;
 
 /// The shape of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,6 +22,13 @@ const BRIGADE_NAMES: [(&str, &str, f32); 4] = [
 ];
 const DRONES_NAMES: [(&str, &str, f32); 2] = [("Drones", "WEAPON", 0.9127), ("Port Almeda", "PLACE", 0.9822)];
 
+/// Where `name` is in `text`, in code points.
+fn place(text: &str, name: &str) -> (usize, usize) {
+    let byte = text.find(name).expect("an example names what its text has");
+    let start = text[..byte].chars().count();
+    (start, start + name.chars().count())
+}
+
 /// `document` with what `text` names, and what that is.
 fn marked(mut document: Value, text: &str, names: &[(&str, &str, f32)]) -> Value {
     let mention = |&(name, label, score): &(&str, &str, f32)| {
@@ -106,15 +113,15 @@ pub(crate) fn hf_many() -> Value {
     json!({"inputs": [BRIGADE, DRONES], "parameters": {"ignore_labels": ["WEAPON"]}})
 }
 
-fn groups(text: &str, names: &[(&str, &str, f64)], without: &str) -> Value {
-    names
-        .iter()
-        .filter(|name| name.1 != without)
-        .map(|&(name, label, score)| {
-            let (start, end) = place(text, name);
-            json!({"entity_group": label, "score": score, "word": name, "start": start, "end": end})
+fn groups(text: &str, names: &[(&str, &str, f32)], without: &str) -> Value {
+    let names: Vec<_> = names.iter().filter(|name| name.1 != without).copied().collect();
+    let group = |mention: &Value| {
+        json!({
+            "entity_group": mention["label"], "score": mention["score"], "word": mention["text"],
+            "start": mention["start"], "end": mention["end"],
         })
-        .collect()
+    };
+    marked(json!({}), text, &names)["mentions"].as_array().expect("it is a list").iter().map(group).collect()
 }
 
 /// The answer to [`hf`].
