@@ -11,6 +11,7 @@ mod bench;
 mod command_line;
 mod configuration;
 mod determinism;
+mod formats;
 mod long_text;
 #[cfg(target_os = "linux")]
 mod memory;
