@@ -17,12 +17,16 @@ const fn nation(name: &'static str, names: &'static [&'static str], adjectives: 
 /// Every country that has an abbreviation or a second name in English reporting, or an adjective that is often put
 /// before `forces`. Others are themselves: a name that is not listed is compared like any other.
 const NATIONS: &[Nation] = &[
-    nation("united states", &["us", "usa", "united states of america", "america"], &["us", "american", "united states"]),
+    nation(
+        "united states",
+        &["us", "usa", "united states of america", "america"],
+        &["us", "american", "united states"],
+    ),
     nation("united kingdom", &["uk", "britain", "great britain"], &["british", "uk"]),
     nation("united arab emirates", &["uae", "emirates"], &["emirati", "uae"]),
     nation(
         "democratic republic of congo",
-        &["drc", "dr congo", "democratic republic of the congo", "congo kinshasa", "democratic congo"],
+        &["drc", "congo", "dr congo", "democratic republic of the congo", "congo kinshasa", "democratic congo"],
         &["congolese"],
     ),
     nation("central african republic", &["car"], &["central african"]),
@@ -42,7 +46,7 @@ const NATIONS: &[Nation] = &[
     nation("azerbaijan", &[], &["azerbaijani", "azeri"]),
     nation("bangladesh", &[], &["bangladeshi"]),
     nation("belarus", &["byelorussia"], &["belarusian", "belarussian"]),
-    nation("burkina faso", &[], &["burkinabe"]),
+    nation("burkina faso", &["burkina"], &["burkinabe"]),
     nation("burundi", &[], &["burundian"]),
     nation("cameroon", &[], &["cameroonian"]),
     nation("canada", &[], &["canadian"]),
@@ -59,6 +63,10 @@ const NATIONS: &[Nation] = &[
     nation("georgia", &[], &["georgian"]),
     nation("germany", &[], &["german"]),
     nation("greece", &[], &["greek"]),
+    nation("guinea bissau", &[], &[]),
+    nation("republic of congo", &["republic of the congo", "congo brazzaville"], &[]),
+    nation("timor leste", &["east timor"], &["timorese"]),
+    nation("tigray", &[], &["tigrayan"]),
     nation("haiti", &[], &["haitian"]),
     nation("india", &[], &["indian"]),
     nation("indonesia", &[], &["indonesian"]),
