@@ -1,15 +1,18 @@
 //! What a surface says about whom it may name: the keys by which mentions find each other.
 
-use super::sound::{READINGS, sound};
+use super::sound::{readings, sound};
 use super::words::{Shape, Word};
 
 /// How a short form chooses among the things that answer to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Choice {
-    /// If several do, the one whose longer form was last mentioned; if none was yet, the one that is mentioned first.
+    /// If several do, the one that the same short form meant before; else the one whose longer form was last mentioned;
+    /// if none was yet, the one that is mentioned first.
     Nearest,
     /// If several do, none.
     Only,
+    /// As `Only`, and only if its longer form is mentioned before.
+    Before,
 }
 
 /// A question: is there a thing of which this surface is a short form?
@@ -83,7 +86,7 @@ pub(super) fn key(kind: &str, words: &[&str]) -> String {
 /// The keys of `words` under `kind`, by sound: one for each reading that differs.
 pub(super) fn sounds(kind: &str, words: &[&str]) -> Vec<String> {
     let mut keys: Vec<String> = Vec::with_capacity(1);
-    for reading in READINGS {
+    for reading in readings(words) {
         let sounds: Vec<String> = words.iter().map(|word| sound(word, reading)).collect();
         let key = format!("{kind}:{}", sounds.join(" "));
         if !keys.contains(&key) {

@@ -9,6 +9,8 @@ mod place;
 mod relevance;
 mod setting;
 mod sound;
+#[cfg(test)]
+mod tests;
 mod unit;
 mod weapon;
 mod words;

@@ -94,9 +94,9 @@ pub(super) fn form(words: &[Word]) -> Form<String> {
         [] => form.same = vec![key("words", &words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>())],
         [name] => {
             form.round = Round::Bare;
-            form.ask(sounds("surname", &[name]), Choice::Nearest);
-            form.ask(vec![key("given spelt", &[name])], Choice::Only);
-            form.ask(sounds("given", &[name]), Choice::Only);
+            let surname = sounds("surname", &[name]);
+            form.ask(surname.clone(), Choice::Only);
+            form.ask([surname, sounds("given", &[name])].concat(), Choice::Nearest);
         }
         [given @ .., surname] if parts.len() <= LONGEST => {
             form.offers.extend(sounds("surname", &[surname]));
@@ -106,7 +106,7 @@ pub(super) fn form(words: &[Word]) -> Form<String> {
                 form.ask(sounds(&format!("initial {letter}"), &[surname]), Choice::Nearest);
             } else {
                 offer_parts(&mut form, &parts);
-                form.ask(sounds("part", &parts), Choice::Only);
+                form.ask(sounds("part", &parts), Choice::Before);
             }
         }
         _ => {}
@@ -121,7 +121,6 @@ fn offer_parts(form: &mut Form<String>, parts: &[&str]) {
     form.offers.extend(sounds(&format!("initial {letter}"), &[surname]));
     for name in &parts[..parts.len() - 1] {
         form.offers.extend(sounds("given", &[name]));
-        form.offers.push(key("given spelt", &[name]));
     }
     if parts.len() > 2 {
         form.offers.extend(sounds("part", &[given, surname]));
@@ -169,6 +168,15 @@ fn names(words: &[Word], nicknames: &mut Vec<String>) -> Vec<String> {
             binds = true;
             continue;
         }
+        if matches!(text, "abu" | "abou" | "umm") && !last {
+            names.push("abu".to_owned());
+            binds = true;
+            continue;
+        }
+        // `Abdelfattah` as `Abdel Fattah`.
+        let servant = ["abdul", "abdel", "abdal", "abdol"].iter().find_map(|abd| text.strip_prefix(abd));
+        let bound = servant.filter(|of| of.len() >= 3).map(|of| format!("abd{of}"));
+        let text = bound.as_deref().unwrap_or(text);
         let letter = text.chars().count() == 1 && !last;
         let hyphenated = word.joined && at > 0 && !ARTICLES.contains(&words[at - 1].text.as_str());
         let spelt = GIVEN.iter().find(|(name, _)| *name == text).map_or(text, |(_, common)| common);

@@ -1,6 +1,6 @@
 //! Forms of places' names: the name itself, and the kind of place that it may carry.
 
-use super::form::{Choice, Form, Round, fullness, key, sounds};
+use super::form::{Choice, Form, Round, key, sounds};
 use super::nations::country;
 use super::person::ARTICLES;
 use super::words::{Shape, Word};
@@ -63,7 +63,7 @@ const KINDS: &[(&str, &str, Bare)] = &[
     ("base", "base", Bare::Same),
     ("airbase", "base", Bare::Same),
     ("airfield", "base", Bare::Same),
-    ("camp", "camp", Bare::Same),
+    ("camp", "camp", Bare::Other),
     ("valley", "valley", Bare::Same),
     ("desert", "desert", Bare::Same),
     ("island", "island", Bare::Same),
@@ -133,6 +133,9 @@ const RENAMED: &[(&str, &str)] = &[
     ("moskva", "moscow"),
     ("suweida", "sweida"),
     ("suwayda", "sweida"),
+    ("makha", "mocha"),
+    ("junaynah", "geneina"),
+    ("bukamal", "albu kamal"),
     ("kobane", "kobani"),
     ("ayn arab", "kobani"),
 ];
@@ -205,7 +208,16 @@ pub(super) fn form(words: &[Word], setting: Setting) -> Form<String> {
     };
     let kind = kind.filter(|kind| !(*kind == "region" && NO_TOWN.contains(&name.join(" ").as_str())));
     let mut form = Form::whole(sounds(&format!("place {}", kind.unwrap_or("")), name), words);
-    form.fullness = fullness(words);
+    if name.len() > 1 {
+        form.same.extend(sounds(&format!("place {}", kind.unwrap_or("")), &[&name.concat()]));
+    }
+    // `Ivano-Frankivsk` answers to `Frankivsk`.
+    if let ([_, last], [_, second], None) = (name, words, kind)
+        && second.joined
+        && last.chars().count() >= 5
+    {
+        form.offers.extend(sounds("bare", &[last]));
+    }
     if let [word] = words
         && word.shape == Shape::Capitals
         && word.text.chars().count() <= 6
@@ -255,7 +267,8 @@ fn texts(words: &[Word]) -> Vec<&str> {
         let text = word.text.as_str();
         let article = ARTICLES.contains(&text) || text == "the";
         match text {
-            _ if article && !last && !(word.shape == Shape::Capitals && text != "al") => {}
+            _ if article && !last => {}
+            "mount" | "mt" if at == 0 && !last => {}
             "tel" | "tell" => texts.push("tal"),
             "saint" => texts.push("st"),
             _ => texts.push(text),

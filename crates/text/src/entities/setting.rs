@@ -12,7 +12,7 @@ const GAP: usize = 80;
 const BEHIND: usize = 24;
 
 /// Words that say that the next name is another name of the last one.
-const TRIGGERS: &[&str] = &["known", "alias", "nicknamed", "aka", "called", "abbreviated", "formerly"];
+const TRIGGERS: &[&str] = &["known", "alias", "nicknamed", "aka", "abbreviated", "formerly"];
 
 /// Words that may stand beside them.
 const FILLERS: &[&str] = &[
@@ -64,6 +64,7 @@ const FILLERS: &[&str] = &[
     "once",
     "now",
     "war",
+    "called",
     "a",
     "k",
 ];
@@ -88,9 +89,13 @@ pub(super) fn apposed<K>(text: &str, class: Class, left: (Span, &Form<K>), right
             Class::Other => false,
         };
     }
+    if class == Class::Unit && matches!(bare, ", or" | ", or the" | "or") && behind.starts_with([',', '.']) {
+        return right.1.bracketed && right.1.fullness == 0 && left.1.fullness > 0;
+    }
     let said = words(between);
-    let triggers = said.iter().filter(|word| TRIGGERS.contains(&word.text.as_str())).count();
-    triggers > 0
+    let says = |word: &str| said.iter().any(|said| said.text == word);
+    (said.iter().any(|word| TRIGGERS.contains(&word.text.as_str()))
+        || says("called") && (says("also") || says("sometimes")))
         && said.iter().all(|word| TRIGGERS.contains(&word.text.as_str()) || FILLERS.contains(&word.text.as_str()))
         && class != Class::Other
 }
@@ -107,7 +112,11 @@ pub(super) fn setting(text: &str, mention: &Mention) -> Setting {
     let behind = behind.strip_prefix("'s").or_else(|| behind.strip_prefix("’s")).unwrap_or(behind);
     let word = behind.trim_start_matches([' ', '\u{a0}']).split(|c: char| !c.is_alphabetic()).next().unwrap_or("");
     let near = word.len() < BEHIND && behind.starts_with([' ', '\u{a0}']);
-    let kind = place::kind(word).filter(|kind| near && matches!(*kind, "region" | "river" | "district"));
+    let behind = place::kind(word).filter(|kind| near && matches!(*kind, "region" | "river" | "district"));
+    let kind = behind.or_else(|| {
+        let mut said = before.strip_suffix(" of")?.rsplit(|c: char| !c.is_alphabetic());
+        said.next().and_then(place::kind).filter(|kind| *kind == "region")
+    });
     // In `the [Donetsk] front` the article is the front's.
     let followed = near && word.starts_with(char::is_lowercase) && !VERBS.contains(&word);
     Setting { kind, article: article && !followed }

@@ -6,7 +6,8 @@ use super::person::ARTICLES;
 use super::words::{Shape, Word};
 
 /// Words that, after a nation, mean its forces as a whole.
-const COLLECTIVE: &[&str] = &["force", "troop", "army", "military", "armed", "defense", "national", "soldier", "arab"];
+const COLLECTIVE: &[&str] =
+    &["government", "force", "troop", "army", "military", "armed", "defense", "national", "soldier", "arab"];
 
 /// Words that a nation's forces need one of: `Ukrainian defense` alone is none.
 const BODIES: &[&str] = &["force", "troop", "army", "military", "soldier"];
@@ -93,6 +94,24 @@ const BRANCHES: &[&str] = &[
     "heavy",
 ];
 
+/// Names that other bodies carry in theirs, which are no short forms of them: `Hezbollah` is not `Kataib Hezbollah`.
+const COMPLETE: &[&str] = &[
+    "hezbollah",
+    "hizbollah",
+    "hizbullah",
+    "hizballah",
+    "hamas",
+    "qaeda",
+    "qaida",
+    "taliban",
+    "islamic state",
+    "houthi",
+    "fatah",
+];
+
+/// Words that a formation's number and head noun do without.
+const MINOR: &[&str] = &["guard", "separate", "independent", "special"];
+
 /// Words that no name stands for.
 const STOPS: &[&str] = &["of", "the", "and", "for", "in", "to", "on", "wal", "de", "du", "del", "s"];
 
@@ -120,6 +139,10 @@ const KNOWN: &[(&str, &str)] = &[
     ("endf", "forces ethiopia"),
     ("laf", "forces lebanon"),
     ("saa", "forces syria"),
+    ("updf", "forces uganda"),
+    ("faca", "forces central african republic"),
+    ("kdf", "forces kenya"),
+    ("mouvement 23 mars", "march 23"),
     ("is", "islamic state"),
     ("isis", "islamic state"),
     ("isil", "islamic state"),
@@ -195,9 +218,12 @@ fn texts(words: &[Word]) -> Vec<String> {
             "militaries" => "military",
             "armies" => "army",
             "militias" => "militia",
+            "jabhat" => "front",
+            "harakat" => "movement",
             _ => text,
         };
-        texts.push(singular(text).to_owned());
+        let letters = word.shape == Shape::Capitals && !word.plural;
+        texts.push(if letters { text } else { singular(text) }.to_owned());
     }
     texts
 }
@@ -205,8 +231,7 @@ fn texts(words: &[Word]) -> Vec<String> {
 /// A plural without its ending.
 pub(super) fn singular(word: &str) -> &str {
     match word.strip_suffix('s') {
-        Some(stem) if stem.chars().count() >= 3 && !stem.ends_with(['s', 'u', 'i', 'p']) => stem,
-        Some(stem) if matches!(stem, "troop" | "jeep" | "group" | "ship" | "warship" | "weapon" | "houthi") => stem,
+        Some(stem) if stem.chars().count() >= 3 && !stem.ends_with(['s', 'u']) && stem != "corp" => stem,
         _ => word,
     }
 }
@@ -231,7 +256,7 @@ fn numbered(texts: &[&str], words: &[Word]) -> Option<Form<String>> {
     branches.sort_unstable();
     branches.dedup();
     // `March 23 Movement`: a number behind a name is part of it.
-    if head.is_none() && branches.is_empty() && texts.len() > 1 {
+    if head.is_none() && branches.is_empty() && (at > 0 || !others().all(|word| MINOR.contains(&word))) {
         return None;
     }
     let head = head.unwrap_or("");
@@ -265,15 +290,22 @@ fn named(texts: &[&str], words: &[Word]) -> Form<String> {
     let abbreviation = texts.len() == 1 && words.iter().any(|word| word.shape == Shape::Capitals);
     let national = forces(texts);
     let known = KNOWN.iter().find(|(name, _)| *name == whole).map(|(_, usual)| (*usual).to_owned());
+    let bare = core(texts).join(" ");
+    let known = known.or_else(|| (bare != whole && COMPLETE.contains(&bare.as_str()) && !wing(texts)).then_some(bare));
     let usual = known.clone().or(national.clone()).unwrap_or_else(|| whole.clone());
     let mut form = Form::whole(same(&usual), words);
     if usual.starts_with("forces ") && words.iter().all(|word| word.shape != Shape::Capital) {
         form.fullness = 0;
     }
-    form.offers.extend(initials(words).into_iter().map(|letters| key("initials", &[&letters])));
+    for letters in initials(words) {
+        form.offers.push(key("initials", &[&letters]));
+        // An abbreviation of a name in another language often has the same letters in another order: `FDLR`.
+        form.offers.extend(anagram(&letters).map(|letters| key("letters", &[&letters])));
+    }
     if abbreviation {
         form.round = Round::Partial;
         form.ask(vec![key("initials", &[texts[0]])], Choice::Only);
+        form.ask(anagram(texts[0]).map(|letters| key("letters", &[&letters])).into_iter().collect(), Choice::Only);
         return form;
     }
     if national.is_some() {
@@ -281,8 +313,8 @@ fn named(texts: &[&str], words: &[Word]) -> Form<String> {
         return form;
     }
     offer_parts(&mut form, texts);
-    if known.is_none() {
-        form.ask(sounds("part", &core(texts)), Choice::Only);
+    if known.is_none() && !COMPLETE.contains(&whole.as_str()) {
+        form.ask(sounds("part", texts), Choice::Only);
         let bare =
             texts.iter().all(|word| COLLECTIVE.contains(word) || matches!(*word, "navy" | "air" | "guard" | "coast"));
         if bare {
@@ -292,6 +324,24 @@ fn named(texts: &[&str], words: &[Word]) -> Form<String> {
         }
     }
     form
+}
+
+/// Whether the noun behind a name makes it a part of what has the name: `Hamas brigades`, not `Houthi forces`.
+fn wing(texts: &[&str]) -> bool {
+    let last = texts.last().copied().unwrap_or("");
+    matches!(
+        last,
+        "brigade"
+            | "battalion"
+            | "regiment"
+            | "unit"
+            | "corps"
+            | "company"
+            | "division"
+            | "network"
+            | "cartel"
+            | "clan"
+    )
 }
 
 /// The keys of a name in any order of its words, with a nation's adjective as the nation: `Security Service of
@@ -350,17 +400,25 @@ fn offer_parts(form: &mut Form<String>, texts: &[&str]) {
         for to in from + 1..=texts.len() {
             let part = &texts[from..to];
             if part.len() < texts.len() && own(part) {
+                offered.push(part.to_vec());
                 offered.push(core(part));
             }
         }
     }
+    offered.push(core(texts));
     offered.sort_unstable();
     offered.dedup();
-    let whole = core(texts);
-    for part in offered.iter().filter(|part| **part != whole || whole.len() < texts.len()) {
+    for part in offered.iter().filter(|part| part.len() < texts.len()) {
         form.offers.extend(sounds("part", part));
         form.offers.push(key("part", part));
     }
+}
+
+/// The letters of an abbreviation in the order of the alphabet, if there are enough to tell bodies apart.
+fn anagram(letters: &str) -> Option<String> {
+    let mut letters: Vec<char> = letters.chars().collect();
+    letters.sort_unstable();
+    (letters.len() >= 4).then(|| letters.into_iter().collect())
 }
 
 /// The abbreviations that a name of several words may have: of all its words, without small ones, without articles.

@@ -165,8 +165,10 @@ pub(super) fn form(words: &[Word]) -> Form<String> {
             form.same.push(key("kind", &[usual]));
         }
     }
-    form.round = Round::Partial;
-    form.ask(keys, Choice::Nearest);
+    // A name without a designation may be short for a model, whichever was mentioned last.
+    let bare = names.len() == 1 && form.offers.is_empty();
+    form.round = if bare { Round::Bare } else { Round::Whole };
+    form.ask(keys, if bare { Choice::Nearest } else { Choice::Only });
     form
 }
 
@@ -196,6 +198,7 @@ fn common(word: &str) -> &str {
         "armoured" => "armored",
         "defence" => "defense",
         "batteries" => "battery",
+        "millimeter" | "millimetre" => "mm",
         "rounds" => "round",
         _ => singular(word),
     }
