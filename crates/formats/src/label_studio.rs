@@ -25,8 +25,8 @@
 
 use std::io::{self, BufRead};
 
-use dateline_text::OffsetUnit;
 use dateline_text::record;
+use dateline_text::{OffsetMap, OffsetUnit};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -217,10 +217,11 @@ fn document(mut task: Map<String, Value>) -> Result<Annotated, String> {
     let mut marks = Vec::new();
     if let Some((what, version)) = chosen {
         let Some(results) = version["result"].as_array() else { return Err(format!("{what} has no list \"result\"")) };
+        let mut map = OffsetMap::new(text, OffsetUnit::Codepoint);
         for (number, result) in results.iter().enumerate() {
             let what = format!("{what}, result {}", number + 1);
             if result["type"] == "labels" {
-                marks.append(&mut regions(text, &what, result).map_err(|why| format!("{what}: {why}"))?);
+                marks.append(&mut regions(text, &mut map, &what, result).map_err(|why| format!("{what}: {why}"))?);
             } else {
                 let why = format!("its type is {}, not \"labels\"", result["type"]);
                 left_out.push(LeftOut { what, why });
@@ -235,7 +236,7 @@ fn document(mut task: Map<String, Value>) -> Result<Annotated, String> {
 }
 
 /// The marks of a result: one for each of its labels.
-fn regions(text: &str, what: &str, result: &Value) -> Result<Vec<Mark>, String> {
+fn regions(text: &str, map: &mut OffsetMap<'_>, what: &str, result: &Value) -> Result<Vec<Mark>, String> {
     let value = &result["value"];
     let (start, end) = (marks::offset(&value["start"])?, marks::offset(&value["end"])?);
     let score = match value.get("score") {
@@ -243,10 +244,11 @@ fn regions(text: &str, what: &str, result: &Value) -> Result<Vec<Mark>, String> 
         score => marks::score(score)?,
     };
     if let Some(words) = value["text"].as_str() {
-        let slice: String = text.chars().skip(start).take(end.saturating_sub(start)).collect();
+        let span = map.span_to_bytes(start, end).map_err(|error| error.to_string())?;
+        let slice = span.slice(text).expect("a converted span is a slice of its text");
         // The page writes line breaks as a backslash and an n, and white space as the browser shows it.
         let bare = |words: &str| words.replace("\\n", "").split_whitespace().collect::<String>();
-        if bare(words) != bare(&slice) {
+        if bare(words) != bare(slice) {
             return Err("its own words are not those at its offsets, counted in code points".to_owned());
         }
     }

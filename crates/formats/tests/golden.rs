@@ -3,6 +3,8 @@
 //!
 //! After a change that is meant, `DATELINE_GOLDEN=write cargo test -p dateline-formats` writes them anew.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests unwrap like the tests themselves")]
+
 use std::fs;
 use std::io::{Cursor, Read as _};
 use std::path::PathBuf;

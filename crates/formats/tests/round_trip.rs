@@ -1,6 +1,8 @@
 //! Whatever the text and wherever its mentions: what is written reads back the same, or without exactly what the format's
 //! own documentation says is lost.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests unwrap like the tests themselves")]
+
 use std::io::Cursor;
 
 use dateline_formats::{Annotated, Format, FormatError, Options};
