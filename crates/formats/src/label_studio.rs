@@ -20,7 +20,8 @@
 //! an emoji do not fit the words beside them, and are an error rather than other words. Line breaks count one
 //! for each `\r` and each `\n`, as they do here.
 //!
-//! **Lost:** scores beyond four decimals, and entities. Labels of any spelling are kept; whether the project's
+//! **Lost:** scores beyond four decimals, entities, and on reading what is Label Studio's own in a task (project, times, who
+//! annotated, drafts). Labels of any spelling are kept; whether the project's
 //! configuration has them is its owner's matter.
 
 use std::io::{self, BufRead};
@@ -302,7 +303,7 @@ mod tests {
         let task = |start, end| {
             let value = format!(r#"{{"start":{start},"end":{end},"text":"Kyiv","labels":["PLACE"]}}"#);
             format!(
-                r#"{{"data":{{"text":"🚀 Kyiv"}},"annotations":[{{"result":[{{"type":"labels","value":{value}}}]}}]}}"#
+                r#"{{"data":{{"text":"🚀 Kyiv."}},"annotations":[{{"result":[{{"type":"labels","value":{value}}}]}}]}}"#
             )
         };
         let said = read(&format!("[{},{}]", task(3, 7), task(2, 6)));

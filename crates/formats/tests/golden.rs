@@ -139,6 +139,14 @@ fn brats_pairs_as_they_were() {
     check("brat.read.jsonl", &read(Format::Brat, made));
 }
 
+/// What the converter of Label Studio's SDK 2.1.2 makes (`CONLL2003`) of the documents above: one `-DOCSTART-` without a
+/// blank line behind it for all of them, and another column of nothing.
+#[test]
+fn label_studios_columns_are_read() {
+    let input = include_bytes!("golden/foreign/label-studio.conll");
+    check("foreign/label-studio.read.jsonl", &read(Format::Conll, input.to_vec()));
+}
+
 #[test]
 fn a_fragment_is_a_page_without_its_ends() {
     let mut sink = Vec::new();
