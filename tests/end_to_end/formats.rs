@@ -19,8 +19,17 @@ fn what_a_format_holds_comes_back() {
         let there = real().run(["convert", "--to", format], ours.stdout.clone()).ok();
         let back = real().run(["convert", "--from", format, "--to", "jsonl"], there.stdout).ok();
         let found: Vec<Value> = mentions(&back.lines()[0]).iter().map(without_score).collect();
-        assert_eq!(found, expected, "{format}");
+        if format.starts_with("conll") {
+            // Columns have tokens and no blanks: every name is there, and where it stood is not.
+            assert_eq!(names(&found), names(&expected), "{format}");
+        } else {
+            assert_eq!(found, expected, "{format}");
+        }
     }
+}
+
+fn names(mentions: &[Value]) -> Vec<(&Value, &Value)> {
+    mentions.iter().map(|mention| (&mention["label"], &mention["text"])).collect()
 }
 
 fn without_score(mention: &Value) -> Value {
