@@ -12,7 +12,10 @@ use crate::{bare, mentions, tiny};
 #[test]
 fn an_empty_text_has_no_mentions() {
     assert_eq!(tiny().run(["annotate"], "").ok().text(), "{\"mentions\":[],\"entities\":[]}\n");
-    assert_eq!(tiny().run(["annotate"], "{\"id\":1,\"text\":\"\"}\n").ok().text(), "{\"id\":1,\"mentions\":[]}\n");
+    assert_eq!(
+        tiny().run(["annotate"], "{\"id\":1,\"text\":\"\"}\n").ok().text(),
+        "{\"id\":1,\"mentions\":[],\"entities\":[]}\n"
+    );
     assert_eq!(tiny().run(["annotate", "--input", "jsonl"], "").ok().text(), "");
 }
 

@@ -65,10 +65,10 @@ async fn send_lines(path: &str, pieces: Vec<&'static [u8]>) -> Vec<Value> {
 async fn one_text_in_every_unit() {
     let text = "🚀🇺🇦 Kyiv";
     for (body, start) in [
-        (json!({"text": text}), 4),
-        (json!({"text": text, "offsets": "codepoint"}), 4),
-        (json!({"text": text, "offsets": "utf16"}), 7),
-        (json!({"text": text, "offsets": "byte"}), 13),
+        (json!({"text": text, "entities": false}), 4),
+        (json!({"text": text, "offsets": "codepoint", "entities": false}), 4),
+        (json!({"text": text, "offsets": "utf16", "entities": false}), 7),
+        (json!({"text": text, "offsets": "byte", "entities": false}), 13),
     ] {
         let (status, answer) = send_json(body.to_string()).await;
         let unit = body.get("offsets").cloned().unwrap_or_else(|| "codepoint".into());
@@ -81,11 +81,22 @@ async fn one_text_in_every_unit() {
 }
 
 #[tokio::test]
+async fn mentions_of_one_thing_are_an_entity() {
+    let (status, answer) = send_json(json!({"text": "Kyiv 🚀 Kyiv", "labels": ["PLACE"]}).to_string()).await;
+    assert_eq!((status, answer["mentions"].as_array().map(Vec::len)), (StatusCode::OK, Some(2)));
+    let entity = &answer["entities"][0];
+    assert_eq!((&entity["name"], &entity["mentions"], &entity["count"]), (&json!("Kyiv"), &json!([0, 1]), &json!(2)));
+    let (_, answer) = send_json(json!({"text": "Kyiv", "min_score": 1.0, "entities": false}).to_string()).await;
+    assert!(answer.get("entities").is_none(), "{answer}");
+}
+
+#[tokio::test]
 async fn ids_go_back_to_the_letter() {
     for id in ["\"a\\u00e9/\\/\"", "123456789012345678901234567890", "1.50", "-0", "null"] {
         let body = format!("{{\"id\": {id}, \"text\": \"\", \"include_text\": true}}");
         let (status, _, answer) = send(post("/v1/annotate", Some("application/json"), body)).await;
-        let expected = r#"{"model":"fake","offsets":"codepoint","id":ID,"text":"","mentions":[]}"#.replace("ID", id);
+        let expected =
+            r#"{"model":"fake","offsets":"codepoint","id":ID,"text":"","mentions":[],"entities":[]}"#.replace("ID", id);
         assert_eq!((status, answer), (StatusCode::OK, expected));
     }
 }
@@ -216,10 +227,10 @@ async fn a_body_over_the_limit_is_told_the_limit() {
 
 #[tokio::test]
 async fn lines_are_answered_in_order_wherever_they_are_cut() {
-    let body: &[u8] = "{\"text\":\"Kyiv\",\"id\":7,\"by\":[1,\"🚀\"],\"mentions\":[]}\r\n\n\
+    let body: &[u8] = "{\"text\":\"Kyiv\",\"id\":7,\"by\":[1,\"🚀\"],\"mentions\":[],\"entities\":0}\r\n\n\
         {\"text\":5}\n\n{\"id\":\"bad\"\n\u{feff}{\"id\":\"x\",\"text\":\"FAIL\"}\n{\"text\":\"🚀 Kyiv\"}"
         .as_bytes();
-    let whole = send_lines("/v1/annotate?offsets=utf16", vec![body]).await;
+    let whole = send_lines("/v1/annotate?offsets=utf16&entities=false", vec![body]).await;
     assert_eq!(whole.len(), 5, "{whole:?}");
     let mention = json!({"start": 0, "end": 4, "label": "PLACE", "text": "Kyiv", "score": 1.0});
     assert_eq!(whole[0], json!({"id": 7, "by": [1, "🚀"], "mentions": [mention]}));
@@ -278,7 +289,7 @@ async fn an_answer_comes_before_the_next_line_is_sent() {
     for n in 0..3 {
         lines.send(Ok(Bytes::from(format!("{{\"id\":{n},\"text\":\"\"}}\n")))).await.unwrap();
         let answer = answers.next().await.unwrap().unwrap();
-        assert_eq!(answer, format!("{{\"id\":{n},\"mentions\":[]}}\n"));
+        assert_eq!(answer, format!("{{\"id\":{n},\"mentions\":[],\"entities\":[]}}\n"));
     }
     drop(lines);
     assert!(answers.next().await.is_none());
