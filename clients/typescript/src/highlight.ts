@@ -4,6 +4,9 @@ import { cssRanges } from "./dom/css-ranges.js";
 import { marks } from "./dom/marks.js";
 import { piecesOf } from "./dom/pieces.js";
 
+export { readable } from "./dom/readable.js";
+export type { Readable } from "./dom/readable.js";
+
 /** What is needed of a mention; those of an answer with `offsets: "utf16"` fit as they are. */
 export interface Highlightable {
   /** Where it begins in the element's `textContent`, in UTF-16 units. */

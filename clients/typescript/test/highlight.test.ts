@@ -2,14 +2,7 @@
 // Marks in a page: the text stays, listeners stay, and all of it can be undone.
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { type Highlightable, hasCssHighlights, highlight } from "../src/highlight.js";
-
-/** An element out of markup of this file. */
-function page(markup: string): HTMLElement {
-  const parsed = new DOMParser().parseFromString(`<div>${markup}</div>`, "text/html").body.firstElementChild;
-  const element = document.importNode(parsed as HTMLElement, true);
-  document.body.replaceChildren(element);
-  return element;
-}
+import { anyMentions, anyPage, numbers, page } from "./page.js";
 
 /** The mentions of these words, each where it stands first behind the one before. */
 function mentionsOf(element: Element, ...words: string[]): Highlightable[] {
@@ -173,37 +166,12 @@ describe("mark", () => {
   });
 
   test("of any mentions in any page", () => {
-    let seed = 7;
-    const random = (below: number): number => {
-      seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
-      return Math.floor((seed / 2 ** 32) * below);
-    };
-    const characters = ["a", " ", "🚀", "é", "e\u0301", "ק", "\n", "👩‍🚒", "\u0000", "&"];
-    const grow = (depth: number): Node => {
-      const kind = random(depth > 4 ? 1 : 4);
-      if (kind < 2) {
-        return document.createTextNode(Array.from({ length: random(6) }, () => characters[random(10)]).join(""));
-      }
-      const node = document.createElement(["b", "p", "br", "span"][random(4)] ?? "b");
-      node.append(...Array.from({ length: random(4) }, () => grow(depth + 1)));
-      return node;
-    };
+    const random = numbers(7);
     for (let round = 0; round < 500; round += 1) {
-      const element = document.createElement("div");
-      element.append(...Array.from({ length: 5 }, () => grow(0)));
+      const element = anyPage(random);
       const before = element.cloneNode(true);
       const text = element.textContent;
-      const mentions: Highlightable[] = [];
-      const cuts = [0];
-      for (const character of text) {
-        cuts.push((cuts.at(-1) ?? 0) + character.length);
-      }
-      for (let i = random(3); i + 1 < cuts.length;) {
-        const to = Math.min(cuts.length - 1, i + 1 + random(8));
-        const [start, end] = [cuts[i] ?? 0, cuts[to] ?? 0];
-        mentions.push({ start, end, label: "X", text: text.slice(start, end) });
-        i = to + random(3);
-      }
+      const mentions = anyMentions(text, random);
       const undo = highlight(element, mentions);
       expect(element.textContent).toBe(text);
       expect(marked(element)).toEqual(mentions.map((mention) => mention.text));

@@ -92,8 +92,8 @@ function cutsCharacter(text: string, at: number): boolean {
   return /^[\ud800-\udbff][\udc00-\udfff]$/.test(text.slice(Math.max(0, at - 1), at + 1));
 }
 
-/** Elements whose text is no text of the page, or which may hold nothing but text. */
-const TEXT_ONLY = new Set(["script", "style", "textarea", "title", "option", "iframe", "noscript", "noembed", "xmp"]);
+/** Elements whose text is no text of the page, or which may hold nothing but text: a selector. */
+export const TEXT_ONLY = "script, style, textarea, title, option, iframe, noscript, noembed, xmp";
 /** Elements between whose children white space is no content, and a mark would be misplaced. */
 const STRUCTURE = new Set(
   "table thead tbody tfoot tr colgroup ul ol dl menu select optgroup datalist picture video audio".split(" "),
@@ -110,7 +110,7 @@ function canBeMarked(node: Text, from: number, to: number): boolean {
   if (namespaceURI !== HTML) {
     return namespaceURI === null;
   }
-  if (TEXT_ONLY.has(localName)) {
+  if (parent.closest(TEXT_ONLY)) {
     return false;
   }
   return !STRUCTURE.has(localName) || /\S/.test(node.data.slice(from, to));
