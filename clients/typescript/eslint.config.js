@@ -3,7 +3,7 @@ import { defineConfig } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 export default defineConfig(
-  { ignores: ["dist", "src/api.ts", "test/browser/*.js"] },
+  { ignores: ["dist", "src/api.ts", "test/browser/*.js", "test/consumer"] },
   { files: ["**/*.ts"], extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked] },
   {
     files: ["**/*.ts"],

@@ -1,6 +1,6 @@
-// What runs against a real service: DATELINE names the program.
+// What runs against a real service and, in part, in a real browser: DATELINE and CHROMIUM name the programs.
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
-  test: { include: ["test/service/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 },
+  test: { include: ["test/{service,browser}/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 },
 });

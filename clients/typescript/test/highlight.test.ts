@@ -94,8 +94,8 @@ describe("mark", () => {
       ["Kyiv", 0],
     ]);
     expect([...element.querySelectorAll("mark")].map((mark) => new XMLSerializer().serializeToString(mark))).toEqual([
-      '<mark xmlns="http://www.w3.org/1999/xhtml" class="mine" data-label="UNIT" data-mention="1" data-continues="" title="UNIT">3rd</mark>',
-      '<mark xmlns="http://www.w3.org/1999/xhtml" class="mine" data-label="UNIT" data-mention="1" title="UNIT"> Brigade</mark>',
+      '<mark xmlns="http://www.w3.org/1999/xhtml" class="mine" data-label="UNIT" data-mention="1" data-part="first" title="UNIT">3rd</mark>',
+      '<mark xmlns="http://www.w3.org/1999/xhtml" class="mine" data-label="UNIT" data-mention="1" data-part="last" title="UNIT"> Brigade</mark>',
       '<mark xmlns="http://www.w3.org/1999/xhtml" class="mine" data-label="PLACE" data-mention="0" title="PLACE">Kyiv</mark>',
     ]);
   });

@@ -6,10 +6,10 @@ import { anyMentions, anyPage, numbers, page } from "./page.js";
 
 test("words that the page keeps apart are apart", () => {
   const element = page(
-    "<h1>Donetsk</h1><p>🔥 Kyiv<br>and <b>Lv</b>iv</p><style>p{}</style><script>x</script><ul><li>Sumy</li><li>Izium</li></ul>",
+    "<h1>Donetsk</h1><p>🔥 Kyiv<br>and <b>Lv</b>iv<br><br>today</p><style>p{}</style><script>x</script><ul><li>Sumy</li><li>Izium</li></ul>",
   );
-  expect(element.textContent).toBe("Donetsk🔥 Kyivand Lvivp{}xSumyIzium");
-  expect(readable(element).text).toBe("Donetsk\n\n🔥 Kyiv\nand Lviv\n\nSumy\n\nIzium\n\n");
+  expect(element.textContent).toBe("Donetsk🔥 Kyivand Lvivtodayp{}xSumyIzium");
+  expect(readable(element).text).toBe("Donetsk\n\n🔥 Kyiv\nand Lviv\n\ntoday\n\nSumy\n\nIzium\n\n");
 });
 
 test("its mentions are found again in the page", () => {

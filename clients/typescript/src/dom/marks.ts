@@ -54,8 +54,8 @@ function markFor<M extends Highlightable>(document: Document, piece: Piece<M>, c
   mark.className = className;
   mark.dataset["label"] = piece.mention.label;
   mark.dataset["mention"] = String(piece.index);
-  if (piece.continues) {
-    mark.dataset["continues"] = "";
+  if (!piece.first || !piece.last) {
+    mark.dataset["part"] = piece.first ? "first" : piece.last ? "last" : "middle";
   }
   return mark;
 }

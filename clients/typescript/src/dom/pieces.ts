@@ -10,8 +10,9 @@ export interface Piece<M> {
   mention: M;
   /** Which mention it is, as they were given. */
   index: number;
-  /** Whether a later piece belongs to the same mention. */
-  continues: boolean;
+  /** Whether it is the first piece of its mention, and the last. */
+  first: boolean;
+  last: boolean;
 }
 
 /** Text and CDATA sections: what textContent is made of. */
@@ -34,10 +35,11 @@ export function piecesOf<M extends Highlightable>(element: Element, mentions: re
       const [from, to] = [Math.max(mention.start, at) - at, Math.min(mention.end, end) - at];
       if (from < to && canBeMarked(node, from, to)) {
         const before = pieces.at(-1);
-        if (before?.index === index) {
-          before.continues = true;
+        const first = before?.index !== index;
+        if (before && !first) {
+          before.last = false;
         }
-        pieces.push({ node, from, to, mention, index, continues: false });
+        pieces.push({ node, from, to, mention, index, first, last: true });
       }
     }
     at = end;

@@ -51,7 +51,10 @@ export function readable(element: Element): Readable {
         at += child.length;
       } else if (isElement(child)) {
         const block = BLOCKS.has(child.localName);
-        breakBy(child.localName === "br" ? "\n" : block ? PARAGRAPH : "");
+        if (child.localName === "br") {
+          text += "\n";
+        }
+        breakBy(block ? PARAGRAPH : "");
         read(child, hidden || child.matches(TEXT_ONLY));
         breakBy(block ? PARAGRAPH : "");
       }
