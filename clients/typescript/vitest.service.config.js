@@ -2,5 +2,5 @@
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
-  test: { include: ["test/{service,browser}/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 },
+  test: { include: ["test/{service,browser}/*.test.ts"], testTimeout: 240_000, hookTimeout: 120_000 },
 });

@@ -167,7 +167,7 @@ describe("mark", () => {
 
   test("of any mentions in any page", () => {
     const random = numbers(7);
-    for (let round = 0; round < 500; round += 1) {
+    for (let round = 0; round < 200; round += 1) {
       const element = anyPage(random);
       const before = element.cloneNode(true);
       const text = element.textContent;

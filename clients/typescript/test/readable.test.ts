@@ -31,7 +31,7 @@ test("its mentions are found again in the page", () => {
 
 test("the way back is right on any page", () => {
   const random = numbers(11);
-  for (let round = 0; round < 500; round += 1) {
+  for (let round = 0; round < 200; round += 1) {
     const element = anyPage(random, ["b", "p", "br", "span", "style"]);
     const { text, place } = readable(element);
     // Some begin or end with a break that the page has not.
