@@ -56,11 +56,6 @@ export class Outbox<D extends Document> {
     return this.#sent === 0 ? 0 : Date.now() - this.#since;
   }
 
-  /** The clock of the answers starts now: nobody looked for them before. */
-  look(): void {
-    this.#since = Date.now();
-  }
-
   /**
    * Waits until there is something to send; false at the end.
    * @throws what the source threw, once all that it gave before is answered

@@ -66,10 +66,9 @@ async function* exchange<D extends Document>(
   };
   const attempt = new Attempt(options.signal);
   const ms = link.timeout(options);
+  // While nothing is sent nothing can be answered, so a slow source is not a slow service.
   const watch = (): void => {
-    outbox.look();
-    // While nothing is sent nothing can be answered, so a slow source is not a slow service.
-    attempt.setClock(ms, () => (outbox.sent === 0 ? ms : ms - outbox.waitedMs));
+    attempt.setClock(ms, () => ms - outbox.waitedMs);
   };
   let number = 0;
   try {
@@ -95,8 +94,8 @@ async function* exchange<D extends Document>(
   } finally {
     attempt.end();
   }
-  // One that ends while nothing waits was only silent for long: the next document opens another. It had one, though.
-  if (outbox.sent > 0 || number === 0) {
+  // One that ends while nothing waits was silent for long: the next document opens another.
+  if (outbox.sent > 0) {
     throw unfinished(outbox);
   }
 }

@@ -248,10 +248,23 @@ describe("tries again", () => {
   });
 
   test("not after timeoutMs, and says so", async () => {
-    const { at, error } = await times([() => new Promise(() => undefined)], { timeoutMs: 3_000 });
-    expect(at).toEqual([0]);
-    expect(error).toMatchObject({ code: "no_answer_in_time", retryable: false });
-    expect(String(error)).toMatch(/did not answer within 3000 ms/);
+    const silent: Answer = () => new Promise(() => undefined);
+    const halting: Answer = ({ signal }) =>
+      new Response(
+        new ReadableStream({
+          start(controller) {
+            signal.addEventListener("abort", () => {
+              controller.error(signal.reason);
+            });
+          },
+        }),
+      );
+    for (const answer of [silent, halting]) {
+      const { at, error } = await times([answer], { timeoutMs: 3_000 });
+      expect(at).toEqual([0]);
+      expect(error).toMatchObject({ code: "no_answer_in_time", retryable: false });
+      expect(String(error)).toMatch(/did not answer within 3000 ms/);
+    }
   });
 });
 

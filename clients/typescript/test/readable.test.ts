@@ -34,8 +34,8 @@ test("the way back is right on any page", () => {
   for (let round = 0; round < 200; round += 1) {
     const element = anyPage(random, ["b", "p", "br", "span", "style"]);
     const { text, place } = readable(element);
-    // Some begin or end with a break that the page has not.
-    const mentions = anyMentions(text, random).filter(({ text: words }) => words.trim() === words);
+    // Some of them begin or end with a break that the page has not.
+    const mentions = anyMentions(text, random);
     const undo = highlight(element, place(mentions));
     const words: string[] = mentions.map(() => "");
     for (const mark of element.querySelectorAll<HTMLElement>("mark")) {

@@ -272,6 +272,33 @@ test("batches hold no more than 256 documents or about a MiB", async () => {
   expect(bodies).toEqual([256, 256, 91, 2]);
 });
 
+test("a document that comes after its connection broke goes out once", async () => {
+  const breaking = lines(async function* (sent) {
+    const kept: Document[] = [];
+    for await (const document of sent) {
+      kept.push(document);
+      if (kept.length === 2) {
+        yield answered({ ...document, id: 0 });
+        throw new TypeError("terminated");
+      }
+    }
+  });
+  const { dateline, calls } = client([breaking, fine], QUICK);
+  const { push, source } = mailbox<Document>();
+  const results = dateline.stream(source, { transport: "duplex" });
+  push({ id: 0, text: "" });
+  push({ id: 1, text: "" });
+  expect((await results.next()).value).toMatchObject({ index: 0, ok: true });
+  // Now the first connection waits for the third document, and so does the second, once the second one is answered.
+  expect((await results.next()).value).toMatchObject({ index: 1, ok: true });
+  push({ id: 2, text: "" });
+  push({ id: 3, text: "" });
+  expect((await results.next()).value).toMatchObject({ index: 2, document: { id: 2 }, ok: true });
+  expect((await results.next()).value).toMatchObject({ index: 3, document: { id: 3 }, ok: true });
+  await results.return();
+  expect(calls).toHaveLength(2);
+});
+
 test("a duplex stream has only so much on its way", async () => {
   let read = 0;
   let release: () => void = () => undefined;
@@ -342,28 +369,52 @@ describe("the clock of a stream", () => {
     expect(calls).toHaveLength(1);
   });
 
-  test("does not run while the source, or who reads, is slow", async () => {
+  test("lets a service that broke off have a rest", async () => {
+    vi.spyOn(Math, "random").mockReturnValue(1);
+    const short = lines(async function* (sent) {
+      for await (const document of sent) {
+        yield answered(document);
+        return;
+      }
+    });
+    const { dateline, calls } = client([short, fine], { retries: { baseMs: 1_000 } });
+    const results = all(dateline.stream(documents(5)));
+    await vi.advanceTimersByTimeAsync(999);
+    expect(calls).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expectWhole(
+      await results,
+      (await results).map(({ document }) => document),
+    );
+    expect(calls).toHaveLength(2);
+  });
+
+  test.each([
+    [60_000, 0],
+    [0, 90_000],
+    [60_000, 90_000],
+  ])("does not run while the source takes %d ms, or who reads %d ms", async (giving, reading) => {
     async function* source(): AsyncGenerator<Document> {
       for (const document of documents(4)) {
         yield document;
-        await new Promise((resolve) => setTimeout(resolve, 60_000));
+        await new Promise((resolve) => setTimeout(resolve, giving));
       }
     }
     const { dateline, calls } = client([fine], { timeoutMs: 5_000 });
-    const reading = (async () => {
+    const outcome = (async () => {
       const results: Result<Document>[] = [];
       for await (const result of dateline.stream(source(), { transport: "duplex" })) {
         results.push(result);
-        await new Promise((resolve) => setTimeout(resolve, 90_000));
+        await new Promise((resolve) => setTimeout(resolve, reading));
       }
       return results;
     })();
     await vi.advanceTimersByTimeAsync(1_000_000);
     expectWhole(
-      await reading,
-      (await reading).map(({ document }) => document),
+      await outcome,
+      (await outcome).map(({ document }) => document),
     );
-    expect(await reading).toHaveLength(4);
+    expect(await outcome).toHaveLength(4);
     expect(calls).toHaveLength(1);
   });
 });

@@ -63,35 +63,45 @@ export function readable(element: Element): Readable {
   read(element, element.closest(TEXT_ONLY) !== null);
   return {
     text,
-    place: (mentions) => mentions.map((mention) => placed(mention, shared, content)),
+    place: (mentions) =>
+      mentions.map((mention) => {
+        if (mention.start < 0 || mention.end > text.length) {
+          const where = `${mention.start} to ${mention.end}`;
+          throw new RangeError(`the text has nothing at ${where}: the mentions are those of another text or unit`);
+        }
+        return placed(mention, shared, content);
+      }),
   };
 }
 
 function placed<M extends Highlightable>(mention: M, shared: readonly Shared[], content: string): M {
-  const start = inContent(mention.start, shared);
-  const end = mention.end > mention.start ? inContent(mention.end - 1, shared) + 1 : start;
-  const there = { ...mention, start, end };
+  // What begins or ends in a break of the text begins behind it and ends before it.
+  const first = shared[indexOf(shared, ({ inText, length }) => inText + length > mention.start)];
+  const last = shared[indexOf(shared, ({ inText }) => inText >= mention.end) - 1];
+  const start = first ? first.inContent + Math.max(0, mention.start - first.inText) : content.length;
+  const end = last ? last.inContent + Math.min(last.length, mention.end - last.inText) : start;
   // Between the words may stand what only one of the texts has.
-  return mention.text === undefined ? there : { ...there, text: content.slice(start, end) };
+  return {
+    ...mention,
+    start,
+    end: Math.max(start, end),
+    ...(mention.text === undefined ? {} : { text: content.slice(start, end) }),
+  };
 }
 
-/** The place in the content of what stands at `at` in the text; a break counts as what follows it. */
-function inContent(at: number, shared: readonly Shared[]): number {
+/** Which is the first stretch that is so; all behind it are so, too. */
+function indexOf(shared: readonly Shared[], isSo: (stretch: Shared) => boolean): number {
   let [low, high] = [0, shared.length];
   while (low < high) {
     const middle = (low + high) >> 1;
     const stretch = shared[middle];
-    if (stretch && stretch.inText + stretch.length <= at) {
-      low = middle + 1;
-    } else {
+    if (stretch && isSo(stretch)) {
       high = middle;
+    } else {
+      low = middle + 1;
     }
   }
-  const stretch = shared[low];
-  if (!stretch) {
-    throw new RangeError(`the text has nothing at ${at}: the mentions are those of another text or unit`);
-  }
-  return stretch.inContent + Math.max(0, at - stretch.inText);
+  return low;
 }
 
 function isText(node: Node): node is Text {
