@@ -224,6 +224,11 @@ export interface components {
              * @default false
              */
             include_text: boolean;
+            /**
+             * @description Whether mentions of one thing are grouped into `entities`, too.
+             * @default true
+             */
+            entities: boolean;
         };
         /** @description One text. */
         AnnotateOne: {
@@ -255,6 +260,11 @@ export interface components {
              * @default false
              */
             include_text: boolean;
+            /**
+             * @description Whether mentions of one thing are grouped into `entities`, too.
+             * @default true
+             */
+            entities: boolean;
         };
         /** @description One text or many, with the options for all of them. A name that stands in neither form is refused. */
         AnnotateRequest: components["schemas"]["AnnotateOne"] | components["schemas"]["AnnotateMany"];
@@ -265,12 +275,16 @@ export interface components {
             text?: string;
             /** @description What the text names, in its order; mentions never overlap. */
             mentions: components["schemas"]["Mention"][];
+            /** @description Who and what that is, those that the text is most about first; not there if the request says `entities: false`. */
+            entities?: components["schemas"]["Entity"][];
         };
         /** @description A line of a streamed body, read: the caller's fields as they came, and the mentions. */
         AnnotatedLine: {
             id?: components["schemas"]["DocumentId"];
             /** @description What the text names, in its order; mentions never overlap. */
             mentions: components["schemas"]["Mention"][];
+            /** @description Who and what that is, those that the text is most about first; not there if the request says `entities: false`. */
+            entities?: components["schemas"]["Entity"][];
         };
         /** @description A device that the models run on. */
         DeviceState: {
@@ -313,13 +327,37 @@ export interface components {
          */
         DocumentId: string | number | null;
         /**
-         * @description A line of a streamed body. Fields other than `id` and `text` go back as they came; old `mentions` make way for the
-         *     new ones.
+         * @description A line of a streamed body. Fields other than `id` and `text` go back as they came; old `mentions` and
+         *     `entities` make way for the new ones.
          */
         DocumentLine: {
             id?: components["schemas"]["DocumentId"];
             /** @description The text to annotate, of any length up to the service's limit for a line. */
             text: string;
+        };
+        /** @description Somebody or something that the text names, once or more often. */
+        Entity: {
+            /**
+             * @description What it is: the label of its mentions.
+             * @example PLACE
+             */
+            label: string;
+            /** @description Its name: that of its mentions which says most. */
+            name: string;
+            /** @description Its mentions: places in the list `mentions`, counted from 0. */
+            mentions: number[];
+            /** @description How many they are. */
+            count: number;
+            /**
+             * Format: double
+             * @description The best score of its mentions.
+             */
+            score: number;
+            /**
+             * Format: double
+             * @description How much the text is about it.
+             */
+            relevance: number;
         };
         /** @description The mentions of one text, or a list of such for many texts. */
         HfAnswer: components["schemas"]["HfEntities"] | components["schemas"]["HfEntities"][];
@@ -493,6 +531,8 @@ export interface components {
             text?: string;
             /** @description What the text names, in its order; mentions never overlap. */
             mentions: components["schemas"]["Mention"][];
+            /** @description Who and what that is, those that the text is most about first; not there if the request says `entities: false`. */
+            entities?: components["schemas"]["Entity"][];
         };
         /** @description What was wrong, where, and what to do: a problem detail as in RFC 9457. */
         Problem: {
@@ -811,6 +851,8 @@ export interface components {
         };
     };
     parameters: {
+        /** @description Whether mentions of one thing are grouped into `entities`, too. */
+        entities: boolean;
         /** @description Whether each text goes back with its mentions. */
         include_text: boolean;
         /** @description Keeps mentions of these labels only, separated by commas. */
@@ -990,6 +1032,8 @@ export interface operations {
                 model?: components["parameters"]["model"];
                 /** @description Whether each text goes back with its mentions. */
                 include_text?: components["parameters"]["include_text"];
+                /** @description Whether mentions of one thing are grouped into `entities`, too. */
+                entities?: components["parameters"]["entities"];
             };
             header?: {
                 /** @description The trace that the request belongs to, as in W3C Trace Context. One that is not well-formed is ignored. */
