@@ -8,7 +8,7 @@ use crate::{Mention, Span};
 
 /// How many bytes between two mentions are read: no phrase that makes two names one is longer.
 const GAP: usize = 80;
-/// How many bytes behind a place are read.
+/// How many bytes behind a place are read for its kind.
 const BEHIND: usize = 24;
 
 /// Words that say that the next name is another name of the last one.
@@ -112,14 +112,29 @@ pub(super) fn setting(text: &str, mention: &Mention) -> Setting {
     let behind = behind.strip_prefix("'s").or_else(|| behind.strip_prefix("’s")).unwrap_or(behind);
     let word = behind.trim_start_matches([' ', '\u{a0}']).split(|c: char| !c.is_alphabetic()).next().unwrap_or("");
     let near = word.len() < BEHIND && behind.starts_with([' ', '\u{a0}']);
-    let behind = place::kind(word).filter(|kind| near && matches!(*kind, "region" | "river" | "district"));
-    let kind = behind.or_else(|| {
+    let told = place::kind(word).filter(|kind| near && matches!(*kind, "region" | "state" | "river" | "district"));
+    let kind = told.or_else(|| shared_kind(behind)).or_else(|| {
         let mut said = before.strip_suffix(" of")?.rsplit(|c: char| !c.is_alphabetic());
         said.next().and_then(place::kind).filter(|kind| *kind == "region")
     });
     // In `the [Donetsk] front` the article is the front's.
     let followed = near && word.starts_with(char::is_lowercase) && !VERBS.contains(&word);
     Setting { kind, article: article && !followed }
+}
+
+/// The kind that closes a list of places which `behind` goes on with: `[Sumy] and Kharkiv oblasts`.
+fn shared_kind(behind: &str) -> Option<&'static str> {
+    let end = behind.char_indices().map(|(at, _)| at).take_while(|at| *at < GAP).last()?;
+    let mut listed = false;
+    for word in behind[..end].split([' ', ',']).filter(|word| !word.is_empty()) {
+        if word == "and" || word == "or" {
+            listed = true;
+        } else if !word.starts_with(char::is_uppercase) {
+            let kind = word.trim_end_matches('.').strip_suffix('s').and_then(place::kind)?;
+            return (listed && kind == "region").then_some(kind);
+        }
+    }
+    None
 }
 
 /// Small words that a noun with `the` before it is followed by: the article is the mention's own.
