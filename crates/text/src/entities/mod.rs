@@ -27,15 +27,17 @@
 //!
 //! 6. Titles and `Jr.` say nothing; articles and particles (`al-`, `bin`, `von der`) are left out; `Abdel Fattah`,
 //!    `Abd al-Fattah` and `Abdelfattah` are one name, and so is what a hyphen binds.
-//! 7. A name alone is a surname, and only if nobody in the document has it, a given name, a patronymic or the first of
-//!    two surnames. Given names do not join people with one surname, nor does a surname join `Zelensky` and `Zelenska`.
+//! 7. A name alone is the person's who alone has it as a surname. If several have it, or nobody has, it is the nearest
+//!    one's (rule 5) of all who have it anywhere in their name: as a surname, a given name, the first of two surnames.
+//!    Full names with different given names are different people.
 //! 8. Initials (`V. Zelensky`) and names that lack a part (`Viktor Petrovych`, `Hernández Ospina`) are the person whose
 //!    name they fit. A nickname in quotation marks inside a name (`Andriy “Fox” Hnatiuk`) is a name of that person.
 //!
 //! Places:
 //!
 //! 9. A kind of place is part of the name: `Donetsk` and `Donetsk Oblast` are two places. `oblast`, `region`, `province` and
-//!    `governorate` are one kind, also where they stand outside the mention: `[Donetsk] region`, `the province of [Idlib]`.
+//!    `governorate` are one kind, also where they stand outside the mention: `[Donetsk] region`, `the province of [Idlib]`,
+//!    `[Sumy] and [Kharkiv] oblasts`.
 //! 10. The bare name means the place with a kind where no town shares the name: `Litani` is the `Litani River`, `Gaza` the
 //!     `Gaza Strip` (never `Gaza City`). Camps and bases have it only if they are mentioned with their kind first. Rivers
 //!     that share their name with a town or a country need the article: `the Dnipro`.
