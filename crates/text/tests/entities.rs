@@ -3,9 +3,9 @@
 //!
 //! B-cubed is Bagga and Baldwin's "Algorithms for Scoring Coreference Chains" (1998), with their equal weights for all
 //! mentions: a mention's precision is the share of the mentions in its found entity that belong to its true one, its
-//! recall the share of its true entity's mentions that its found one holds; the mention itself counts. Precision and recall
-//! are the means over all mentions of all documents, F1 is their harmonic mean. All mentions are given, so only the
-//! grouping is measured, and an entity that is mentioned once counts as any other.
+//! recall the share of its true entity's mentions that its found one holds; the mention itself counts. Precision and
+//! recall are the means over all mentions of all documents, F1 is their harmonic mean. All mentions are given, so only
+//! the grouping is measured, and an entity that is mentioned once counts as any other.
 //!
 //! `cargo test -p dateline-text --test entities -- --nocapture` prints the figures.
 #![expect(clippy::unwrap_used, reason = "helpers of tests unwrap like the tests themselves")]
