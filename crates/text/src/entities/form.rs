@@ -11,8 +11,8 @@ pub(super) enum Choice {
     Nearest,
     /// If several do, none.
     Only,
-    /// As `Only`, and only if its longer form is mentioned before.
-    Before,
+    /// As `Only`, and only if its longer form is mentioned before the short one ever is.
+    Later,
 }
 
 /// A question: is there a thing of which this surface is a short form?

@@ -44,11 +44,13 @@ impl Keys {
 pub(super) struct Groups {
     parents: Vec<usize>,
     sizes: Vec<usize>,
+    /// Each group's first member, at the member that stands for it.
+    firsts: Vec<usize>,
 }
 
 impl Groups {
     fn new(mentions: usize) -> Self {
-        Self { parents: (0..mentions).collect(), sizes: vec![1; mentions] }
+        Self { parents: (0..mentions).collect(), sizes: vec![1; mentions], firsts: (0..mentions).collect() }
     }
 
     /// The member that stands for `mention`'s group.
@@ -66,6 +68,7 @@ impl Groups {
             let (small, large) = if self.sizes[left] < self.sizes[right] { (left, right) } else { (right, left) };
             self.parents[small] = large;
             self.sizes[large] += self.sizes[small];
+            self.firsts[large] = self.firsts[large].min(self.firsts[small]);
         }
     }
 }
@@ -226,7 +229,8 @@ impl<'f> Joiner<'f> {
                 others = Some(others.map_or(other, |known| known.min(other)));
             }
         }
-        others.filter(|&other| ask.choice == Choice::Only || other < mention)
+        let first = self.groups.of(mention);
+        others.filter(|&other| ask.choice == Choice::Only || other < self.groups.firsts[first])
     }
 }
 

@@ -17,17 +17,13 @@ const fn nation(name: &'static str, names: &'static [&'static str], adjectives: 
 /// Every country that has an abbreviation or a second name in English reporting, or an adjective that is often put
 /// before `forces`. Others are themselves: a name that is not listed is compared like any other.
 const NATIONS: &[Nation] = &[
-    nation(
-        "united states",
-        &["us", "usa", "united states of america", "america"],
-        &["us", "american", "united states"],
-    ),
+    nation("united states", &["us", "usa", "united states of america", "america"], &["us", "american", "united state"]),
     nation("united kingdom", &["uk", "britain", "great britain"], &["british", "uk"]),
-    nation("united arab emirates", &["uae", "emirates"], &["emirati", "uae"]),
+    nation("united arab emirates", &["uae", "emirates"], &["emirati", "uae", "united arab emirate"]),
     nation(
         "democratic republic of congo",
         &["drc", "congo", "dr congo", "democratic republic of the congo", "congo kinshasa", "democratic congo"],
-        &["congolese"],
+        &["congolese", "democratic republic congo", "congo"],
     ),
     nation("central african republic", &["car"], &["central african"]),
     nation("turkey", &["turkiye"], &["turkish"]),
@@ -70,7 +66,7 @@ const NATIONS: &[Nation] = &[
     nation("haiti", &[], &["haitian"]),
     nation("india", &[], &["indian"]),
     nation("indonesia", &[], &["indonesian"]),
-    nation("iran", &[], &["iranian"]),
+    nation("iran", &["islamic republic of iran"], &["iranian"]),
     nation("iraq", &[], &["iraqi"]),
     nation("israel", &[], &["israeli"]),
     nation("italy", &[], &["italian"]),
@@ -104,7 +100,7 @@ const NATIONS: &[Nation] = &[
     nation("spain", &[], &["spanish"]),
     nation("sudan", &[], &["sudanese"]),
     nation("sweden", &[], &["swedish"]),
-    nation("syria", &[], &["syrian"]),
+    nation("syria", &["syrian arab republic"], &["syrian"]),
     nation("taiwan", &[], &["taiwanese"]),
     nation("tajikistan", &[], &["tajik"]),
     nation("thailand", &[], &["thai"]),

@@ -15,7 +15,7 @@ pub(super) struct Reading {
 }
 
 /// All readings, the plainest first.
-pub(super) const READINGS: [Reading; 4] =
+const READINGS: [Reading; 4] =
     [Reading { g: 'h', e: 'i' }, Reading { g: 'h', e: 'a' }, Reading { g: 'k', e: 'i' }, Reading { g: 'k', e: 'a' }];
 
 /// The readings in which `words` may differ: the first one alone where neither letter occurs.

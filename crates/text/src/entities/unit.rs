@@ -173,11 +173,15 @@ const KNOWN: &[(&str, &str)] = &[
     ("march 23 movement", "march 23"),
     ("sbu", "security service ukraine"),
     ("fsb", "federal security service"),
+    ("main intelligence directorate", "main intelligence directorate ukraine"),
     ("gru", "main intelligence directorate russia"),
     ("gur", "main intelligence directorate ukraine"),
     ("hur", "main intelligence directorate ukraine"),
     ("pla", "forces china"),
 ];
+
+/// Bodies with a nation's name that are not its forces.
+const NOT_NATIONAL: &[&str] = &["syrian national army", "libyan national army", "libyan arab armed force"];
 
 /// Longer names are found by their whole only.
 const LONGEST: usize = 8;
@@ -262,7 +266,14 @@ fn numbered(texts: &[&str], words: &[Word]) -> Option<Form<String>> {
     let head = head.unwrap_or("");
     let mut form = Form::whole(vec![key(&format!("number {number} {head}"), &branches)], words);
     form.fullness = fullness(words) + usize::from(!head.is_empty()) + branches.len();
+    let common = |word: &str| BRANCHES.contains(&word) || HEADS.contains(&word) || MINOR.contains(&word);
+    let names: Vec<&str> = others().filter(|word| !common(word)).collect();
     if !head.is_empty() {
+        // `12th Special Purpose Brigade Azov` answers to `Azov` and to `Azov Brigade`.
+        for name in &names {
+            form.offers.extend(sounds("part", &[name]));
+            form.offers.extend(sounds("part", &[name, head]));
+        }
         form.offers.push(key("number", &[&number]));
         form.offers.extend(branches.iter().map(|branch| key("number", &[&number, "", branch])));
         if !branches.is_empty() {
@@ -273,6 +284,7 @@ fn numbered(texts: &[&str], words: &[Word]) -> Option<Form<String>> {
         }
     }
     match branches.as_slice() {
+        [] if !names.is_empty() && !head.is_empty() => form.ask(vec![key("number", &[&number, head])], Choice::Only),
         [] => {
             form.round = if head.is_empty() { Round::Bare } else { Round::Partial };
             let short = if head.is_empty() { key("number", &[&number]) } else { key("number", &[&number, head]) };
@@ -364,6 +376,9 @@ fn same(usual: &str) -> Vec<String> {
 
 /// `forces NATION`, if the words mean a nation's forces as a whole: one nation, and otherwise collective nouns.
 fn forces(texts: &[&str]) -> Option<String> {
+    if NOT_NATIONAL.contains(&texts.join(" ").as_str()) {
+        return None;
+    }
     let mut nation = None;
     let mut body = false;
     let mut at = 0;

@@ -181,6 +181,11 @@ fn kind(words: &[Word]) -> Form<String> {
     if texts.len() > 1 {
         let letters: String = texts.iter().filter_map(|word| word.chars().next()).collect();
         form.offers.push(key("initials", &[&letters]));
+        if texts.contains(&"to") {
+            let letters: String =
+                texts.iter().filter(|word| **word != "to").filter_map(|word| word.chars().next()).collect();
+            form.offers.push(key("initials", &[&letters]));
+        }
         // `rocket-propelled grenade launcher` answers to `RPG`.
         if letters.len() > 3 {
             form.offers.push(key(
