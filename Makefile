@@ -25,6 +25,14 @@ clients: ## Hugging Face's Python and Node clients against a service with keys (
 	$(if $(DATELINE),,$(CARGO) build --release --bin dateline)
 	tests/clients/run.sh
 
+client: ## the TypeScript client: its types, tests with a service and in Chromium, and its package (needs Node)
+	$(if $(DATELINE),,$(CARGO) build --release --bin dateline)
+	clients/typescript/check.sh
+
+annotator: ## Apache Annotator on Web Annotations of served answers (needs Node)
+	$(if $(DATELINE),,$(CARGO) build --release --bin dateline)
+	tests/integrations/apache-annotator/run.sh
+
 stores: ## `dateline batch` on an S3 server, on a flaky connection, a full disk and more (needs Python; SCENARIOS names some)
 	$(if $(DATELINE),,$(CARGO) build --release --bin dateline)
 	tests/stores/run.sh $(SCENARIOS)
