@@ -9,7 +9,7 @@ ALL_FEATURES = --features dateline-cli/fault-injection,dateline-cli/otlp
 
 .PHONY: run test test-features clients stores contract emulated sanitize lint lint-deploy fmt bench bench-peers load soak hostile stream \
 	openapi train install
-.PHONY: build-cuda check-cuda
+.PHONY: build-cuda check-cuda client annotator integrations-formats
 .PHONY: test-cluster lint-cluster
 
 run: ## build and serve the web page and the API with the default model
@@ -24,6 +24,9 @@ test-features: ## what only some builds can do: send traces, and panic when told
 clients: ## Hugging Face's Python and Node clients against a service with keys (needs Python and Node)
 	$(if $(DATELINE),,$(CARGO) build --release --bin dateline)
 	tests/clients/run.sh
+
+integrations-formats: ## the golden files of formats in spaCy, Label Studio's SDK and html5lib (needs Python)
+	tests/integrations/formats/run.sh
 
 client: ## the TypeScript client: its types, tests with a service and in Chromium, and its package (needs Node)
 	$(if $(DATELINE),,$(CARGO) build --release --bin dateline)
