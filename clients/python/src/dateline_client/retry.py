@@ -150,9 +150,12 @@ def _is_settled(error: BaseException) -> bool:
     if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.ProxyError)):
         return True
     cause: BaseException | None = error
-    while cause is not None:
+    seen: set[int] = set()
+    # An error that tasks hand on may be in its own context.
+    while cause is not None and id(cause) not in seen:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return True
+        seen.add(id(cause))
         cause = cause.__cause__ or cause.__context__
     return False
 
