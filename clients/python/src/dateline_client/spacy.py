@@ -10,6 +10,7 @@ some characters more than the mention. The mentions as they are stand in `doc._.
 
 # No `from __future__ import annotations` here: spaCy reads the types of a factory's settings at run time.
 import os
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
@@ -168,6 +169,8 @@ class DatelineComponent:
                 retry=Retry(attempts=self.attempts),
             )
             self._process = os.getpid()
+            # Nobody closes a component; its connections end with it.
+            weakref.finalize(self, self._client.close)
         return self._client.annotate_batch(
             [doc.text for doc in docs], min_score=self.min_score, labels=self.labels_wanted, model=self.model
         )
