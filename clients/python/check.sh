@@ -25,8 +25,8 @@ cd clients/python
     | grep -E '^(httpx|h11|spacy|pandas|polars|ruff|mypy|pytest|hypothesis)=='
 
 export RUFF_CACHE_DIR="$venv/ruff" MYPY_CACHE_DIR="$venv/mypy"
-"$venv/dev/bin/ruff" check .
-"$venv/dev/bin/ruff" format --check .
+"$venv/dev/bin/ruff" check src tests
+"$venv/dev/bin/ruff" format --check src tests
 "$venv/dev/bin/mypy"
 # The cache is the tests' own memory of failures; none is wanted beside the sources.
 HYPOTHESIS_STORAGE_DIRECTORY="$venv/hypothesis" "$venv/dev/bin/python" -m pytest -p no:cacheprovider
