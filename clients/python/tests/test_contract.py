@@ -37,7 +37,10 @@ OURS = {
 # Fields that the client has in any case though the service need not send them, and why.
 ALWAYS = {"Annotation": {"text": "the client knows it"}}
 # Options that the client does not offer, and why.
-NOT_OFFERED = {"include_text": "the client knows the text: every annotation has it"}
+NOT_OFFERED = {
+    "include_text": "the client knows the text: every annotation has it",
+    "entities": "they cost the service next to nothing, and nobody has to look at them",
+}
 
 
 @pytest.fixture(scope="module")
