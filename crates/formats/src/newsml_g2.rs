@@ -2,7 +2,7 @@
 //!
 //! The text is XHTML inside `inlineXML`: a `p` for each paragraph, that is, between blank lines, which stay beside the
 //! paragraphs; the characters of `body` are the text, all of it and nothing else. A mention is a `span` with an `id`, its
-//! label and its score (`data-label`, `data-score`). What it means is told in the standard's way: an `inlineRef` for each
+//! label as `title` and the classes `mention` and, say, `score-0.98`, which XHTML 1.0 allows, too. What it means is told in the standard's way: an `inlineRef` for each
 //! entity refers to its spans, and a `subject` has the same entity among what the story is about. Both have the kind
 //! (`cpnat:person`, `cpnat:geoArea` for places, `cpnat:organisation` for units, `cpnat:object` for weapons, `cpnat:abstract`
 //! for other labels), the name as `literal` and as `name`, `confidence` and, where it is known, `relevance` in percent
@@ -19,8 +19,8 @@
 //! **Lost:** other fields; relevance and the entities' scores beyond whole percents; which of several mentions with the words of
 //! the name gave it.
 //!
-//! Read: the same, and items of others with XHTML; these have mentions where their spans have `data-label`, and paragraphs without
-//! anything between them come a blank line apart.
+//! Read: the same, and items of others with XHTML; these have mentions where their spans have that class and a title, and
+//! paragraphs without anything between them come a blank line apart.
 
 mod read;
 
@@ -40,6 +40,10 @@ pub use read::Reader;
 pub const NAME: &str = "newsml-g2";
 
 const G2: &str = "http://iptc.org/std/nar/2006-10-01/";
+/// The class of a mention's span.
+const MENTION: &str = "mention";
+/// What the class with its score begins with.
+const SCORE: &str = "score-";
 const XHTML: &str = "http://www.w3.org/1999/xhtml";
 /// Says what the prefixes of codes stand for.
 const CATALOG: &str = "http://www.iptc.org/std/catalog/catalog.IPTC-G2-Standards_41.xml";
@@ -271,8 +275,8 @@ impl<'a> Item<'a> {
 
     fn mention(&self, xml: &mut Xml<Vec<u8>>, index: usize, mention: &Mention) -> io::Result<()> {
         let id = self.mention_id(index);
-        let score = mention.score.to_string();
-        let attributes = [("id", id.as_str()), ("data-label", mention.label.as_str()), ("data-score", &score)];
+        let class = format!("{MENTION} {SCORE}{}", mention.score);
+        let attributes = [("id", id.as_str()), ("class", &class), ("title", mention.label.as_str())];
         let words = mention.slice(&self.annotated.document.text);
         let span = xml.create_element("span").with_attributes(attributes);
         span.write_inner_content(|xml| xml.write_event(escaped(words)))?;

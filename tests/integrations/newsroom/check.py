@@ -26,12 +26,22 @@ CONTEXT = "http://www.w3.org/ns/anno.jsonld"
 
 
 def lines(name):
-    return [json.loads(line) for line in (GOLDEN / name).read_text("utf-8").splitlines()]
+    # Not splitlines(): to Python a line also ends at U+2028 and U+0085, which JSON leaves bare inside strings.
+    return [json.loads(line) for line in (GOLDEN / name).read_text("utf-8").rstrip("\n").split("\n")]
 
 
 def expect(right, what):
     if not right:
         sys.exit(f"not right: {what}")
+
+
+def unwrapped(value):
+    """A value with lists of one as what is in them, which JSON-LD does not tell apart."""
+    if isinstance(value, dict):
+        return {name: unwrapped(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return unwrapped(value[0]) if len(value) == 1 else [unwrapped(member) for member in value]
+    return value
 
 
 def ninjs():
@@ -78,7 +88,7 @@ def newsml(texts):
         body = item.find(f".//{XHTML}body")
         expect("".join(body.itertext()) == text, "the text of a body")
         spans = list(body.iter(f"{XHTML}span"))
-        seen = [("".join(span.itertext()), span.get("data-label")) for span in spans]
+        seen = [("".join(span.itertext()), span.get("title")) for span in spans]
         expect(seen == [(text[start:end], label) for start, end, label in found], "the spans of a body")
         referred = " ".join(ref.get("idrefs") for ref in item.iter(f"{G2}inlineRef")).split()
         expect(sorted(referred) == sorted(span.get("id") for span in spans), "what inlineRef refers to")
@@ -107,7 +117,8 @@ def annotations():
         return {"contextUrl": None, "documentUrl": url, "document": context, "contentType": "application/ld+json"}
 
     tests = SCHEMAS / "web-annotation-tests"
-    files = {file.name: json.loads(file.read_text("utf-8")) for file in tests.rglob("*.json")}
+    folders = (tests / name for name in ("annotations", "collections", "definitions"))
+    files = {file.name: json.loads(file.read_text("utf-8")) for folder in folders for file in folder.rglob("*.json")}
     registry = Registry().with_resources(
         (name, Resource.from_contents(contents, default_specification=DRAFT4))
         for name, contents in files.items()
@@ -116,6 +127,11 @@ def annotations():
 
     def musts(listed, value):
         assertions = json.loads((tests / listed).read_text("utf-8"))["assertions"]
+        if isinstance(value.get("partOf"), str):
+            # They ask what the collection inside partOf looks like, and fail where that is only named, as it may be (5.2).
+            asks = {name: json.dumps(schema.get("properties", {}).get("partOf", "")) for name, schema in files.items()}
+            on_names = "collections.json#/definitions/partOf"
+            assertions = [it for it in assertions if asks[Path(it).name] == '""' or on_names in asks[Path(it).name]]
         wrong = []
         for assertion in assertions:
             schema = files[Path(assertion).name]
@@ -130,7 +146,7 @@ def annotations():
         # What the context does not know disappears in expansion; nothing may.
         expanded = jsonld.expand(collection, {"documentLoader": load})
         compacted = jsonld.compact(expanded, collection["@context"], {"documentLoader": load})
-        expect(compacted == collection, "JSON-LD that comes back from expansion as it was")
+        expect(unwrapped(compacted) == unwrapped(collection), "JSON-LD that comes back from expansion as it was")
         text, found = collection["about"]["chars"], []
         page = collection.get("first", {"items": []})
         for listed, value in (

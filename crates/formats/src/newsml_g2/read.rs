@@ -1,4 +1,4 @@
-//! News items back to documents: the characters of each XHTML body, and the spans in it that have a label.
+//! News items back to documents: the characters of each XHTML body, and the spans in it that are mentions.
 
 use std::io::BufRead;
 
@@ -8,7 +8,7 @@ use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesStart, Event};
 use serde_json::{Map, Value};
 
-use super::NAME;
+use super::{MENTION, NAME, SCORE};
 use crate::marks::{self, Mark};
 use crate::{Annotated, FormatError, LeftOut, newsroom};
 
@@ -122,17 +122,14 @@ impl Item {
             if block && self.text.chars().next_back().is_some_and(|last| !last.is_whitespace()) {
                 self.text.push_str("\n\n");
             }
-            if let Some(label) = attribute(tag, "data-label")? {
-                let score = match attribute(tag, "data-score")? {
-                    None => None,
-                    Some(score) => {
-                        let number = score.parse::<f64>().map(Value::from).unwrap_or(Value::String(score));
-                        marks::score(Some(&number))?
-                    }
-                };
+            let class = attribute(tag, "class")?.unwrap_or_default();
+            let label = attribute(tag, "title")?.filter(|_| class.split_whitespace().any(|name| name == MENTION));
+            if let Some(label) = label {
+                let score = class.split_whitespace().find_map(|name| name.strip_prefix(SCORE)?.parse::<f64>().ok());
+                let score = marks::score(score.map(Value::from).as_ref())?;
                 let at = self.text.len();
                 mark = Some(self.marks.len());
-                let what = format!("span {}", self.marks.len() + 1);
+                let what = format!("mention {}", self.marks.len());
                 self.marks.push(Mark { what, start: at, end: at, label, score, text: None });
                 self.ids.push(attribute(tag, "id")?);
             }
