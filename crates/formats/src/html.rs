@@ -90,16 +90,16 @@ fn article(annotated: &Annotated) -> Result<String, String> {
     let mut done = 0;
     let records = record::mentions(text, &annotated.mentions, OffsetUnit::Codepoint);
     for (Mention { span, label, .. }, record) in annotated.mentions.iter().zip(records) {
-        content(&mut out, &text[done..span.start()]);
+        content(&mut out, text, done, span.start());
         let label = plain("label", label.as_str())?;
         // A `String` takes everything.
         let _ = write!(out, "<mark data-label=\"{label}\" data-score=\"{}\"", record.score);
         let _ = write!(out, " title=\"{label} {}\" style=\"background: {}\">", record.score, colour(&record.label));
-        content(&mut out, &record.text);
+        content(&mut out, text, span.start(), span.end());
         out.push_str("</mark>");
         done = span.end();
     }
-    content(&mut out, &text[done..]);
+    content(&mut out, text, done, text.len());
     out.push_str("</p>\n</article>\n");
     Ok(out)
 }
@@ -117,12 +117,11 @@ fn colour(label: &dateline_text::Label) -> String {
     format!("hsl({hue} 75% 85%)")
 }
 
-/// `text` where it may hold elements.
-fn content(out: &mut String, text: &str) {
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
+/// `text[start..end]` where it may hold elements.
+fn content(out: &mut String, text: &str, start: usize, end: usize) {
+    for (place, c) in text[start..end].char_indices() {
         match c {
-            '\r' if chars.peek() == Some(&'\n') => {}
+            '\r' if text[start + place..].starts_with("\r\n") => {}
             c if unfit(c) => {
                 let _ = write!(out, "<span class=\"control\" title=\"U+{:04X}\">{}</span>", u32::from(c), stand_in(c));
             }

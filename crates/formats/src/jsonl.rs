@@ -20,6 +20,7 @@ use std::io;
 use dateline_text::record::{self, EntityRecord};
 use dateline_text::{Entity, OffsetUnit};
 use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
 use serde_json::{Map, Value};
 
 use crate::lines::Lines;
@@ -85,15 +86,35 @@ impl Fields {
         if self.0.len() > 1 {
             self.0.push(b',');
         }
-        serde_json::to_writer(&mut self.0, name).map_err(io::Error::from)?;
+        name.serialize(&mut Serializer::with_formatter(&mut self.0, OneLine)).map_err(io::Error::from)?;
         self.0.push(b':');
-        Ok(serde_json::to_writer(&mut self.0, value).map_err(io::Error::from)?)
+        Ok(value.serialize(&mut Serializer::with_formatter(&mut self.0, OneLine)).map_err(io::Error::from)?)
     }
 
     /// The object's bytes, with `end` as its end.
     pub(crate) fn finish(mut self, end: &[u8]) -> Vec<u8> {
         self.0.extend_from_slice(end);
         self.0
+    }
+}
+
+/// Escapes the three characters that JSON leaves in strings and that some readers of lines break at (Python's `splitlines`
+/// does), so that a line is one line for them, too.
+struct OneLine;
+
+impl Formatter for OneLine {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(place) = rest.find(['\u{85}', '\u{2028}', '\u{2029}']) {
+            let (before, after) = rest.split_at(place);
+            let mut chars = after.chars();
+            writer.write_all(before.as_bytes())?;
+            if let Some(c) = chars.next() {
+                write!(writer, "\\u{:04x}", u32::from(c))?;
+            }
+            rest = chars.as_str();
+        }
+        writer.write_all(rest.as_bytes())
     }
 }
 
@@ -130,8 +151,12 @@ fn document(mut fields: Map<String, Value>, offsets: OffsetUnit) -> Result<Annot
         }
         _ => offsets,
     };
-    let marks = ["mentions", "spans", "entities"].into_iter().find(|name| fields.contains_key(*name));
+    let marks = ["mentions", "spans", "entities"]
+        .into_iter()
+        .find(|name| fields.get(*name).is_some_and(|value| !value.is_null()));
     let marks = marks.map_or(Ok(Vec::new()), |name| marks::list(name, fields.remove(name)))?;
+    // Nulls of the format's own say no more than fields that are not there.
+    fields.retain(|name, value| !(value.is_null() && matches!(name.as_str(), "mentions" | "spans")));
     let records = match fields.remove("entities") {
         None | Some(Value::Null) => Vec::new(),
         Some(list) => {
@@ -163,4 +188,78 @@ fn entity(annotated: &Annotated, record: EntityRecord) -> Result<Entity, String>
     }
     let (score, relevance) = (single(record.score), single(record.relevance));
     Ok(Entity { label: record.label, name, mentions: record.mentions, score, relevance })
+}
+
+#[cfg(test)]
+mod tests {
+    use dateline_text::{Label, Mention, Span};
+
+    use super::*;
+
+    fn read(line: &str) -> Result<Annotated, String> {
+        Reader::new(line.as_bytes(), OffsetUnit::Codepoint).next().unwrap().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn training_corpora_are_read_as_they_come() {
+        let kyiv = [Mention::new(Span::new(5, 9), Label::new("PLACE"), 1.0)];
+        for field in [
+            r#""spans":[[2,6,"PLACE"]]"#,
+            r#""spans":[{"start":2,"end":6,"label":"PLACE"}],"mentions":null"#,
+            r#""entities":[[2,6,"PLACE"]]"#,
+            r#""mentions":[{"start":3,"end":7,"label":"PLACE","text":"Kyiv"}],"offsets":"utf16""#,
+        ] {
+            let annotated = read(&format!(r#"{{"id":7,"text":"🚀 Kyiv",{field}}}"#)).unwrap();
+            assert_eq!(annotated.mentions, kyiv, "{field}");
+            assert_eq!((annotated.document.id.as_deref(), annotated.extra.len()), (Some("7"), 0), "{field}");
+        }
+        let both = read(r#"{"text":"a","mentions":[],"spans":[[0,1,"X"]]}"#).unwrap();
+        assert_eq!(
+            (both.mentions.len(), both.extra.len()),
+            (0, 1),
+            "where there are mentions, spans are somebody else's"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line() {
+        let said = |line: &str| read(line).unwrap_err();
+        assert_eq!(said("{}"), "jsonl, line 1: has no \"text\"");
+        assert_eq!(said(r#"{"text":["a"]}"#), "jsonl, line 1: \"text\" is not a string");
+        assert_eq!(said(r#"{"text":"a","id":[]}"#), "jsonl, line 1: \"id\" is neither a string nor a number");
+        let unit =
+            said(r#"{"text":"🚀 Kyiv","mentions":[{"start":3,"end":6,"label":"PLACE","text":"Kyiv","score":1}]}"#);
+        assert!(unit.contains("mentions 0: its own words are not those at its offsets"), "{unit}");
+    }
+
+    #[test]
+    fn entities_are_of_the_mentions_beside_them() {
+        let line = |marks: &str, name: &str, mentions: &str| {
+            let entity =
+                format!(r#"{{"label":"X","name":"{name}","mentions":{mentions},"count":1,"score":1,"relevance":0}}"#);
+            read(&format!(r#"{{"text":"ab","mentions":{marks},"entities":[{entity}]}}"#))
+        };
+        let ordered = r#"[[0,1,"X"],[1,2,"X"]]"#;
+        assert_eq!(line(ordered, "b", "[0,1]").unwrap().entities[0].name, 1);
+        let nameless = line(ordered, "c", "[0,1]").unwrap_err();
+        assert!(nameless.contains("entity 0: no mention of it has the words of its name"), "{nameless}");
+        for bad in ["[2]", "[1,0]", "[0,0]"] {
+            let error = line(ordered, "a", bad).unwrap_err();
+            assert!(error.contains("entity 0: its mentions are not ascending"), "{bad}: {error}");
+        }
+        let unordered = line(r#"[[1,2,"X"],[0,1,"X"]]"#, "a", "[1]").unwrap_err();
+        assert!(unordered.contains("name mentions by number, but these are not in order"), "{unordered}");
+    }
+
+    #[test]
+    fn a_line_is_one_line_for_those_who_break_at_more() {
+        let text = "a\u{2028}b\u{2029}\u{85}c\r\n\u{b}\u{1c}";
+        let document = dateline_text::Document { id: None, text: text.to_owned() };
+        let mut sink = Vec::new();
+        crate::Write::document(&mut Writer::new(&mut sink, &Options::default()), &Annotated::new(document, Vec::new()))
+            .unwrap();
+        let line = String::from_utf8(sink).unwrap();
+        assert_eq!(line, "{\"text\":\"a\\u2028b\\u2029\\u0085c\\r\\n\\u000b\\u001c\",\"mentions\":[]}\n");
+        assert_eq!(read(&line).unwrap().document.text, text);
+    }
 }

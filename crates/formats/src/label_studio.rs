@@ -20,13 +20,14 @@
 //! an emoji do not fit the words beside them, and are an error rather than other words. Line breaks count one
 //! for each `\r` and each `\n`, as they do here.
 //!
-//! **Lost:** scores beyond four decimals, and entities. Labels of any spelling are kept; whether the project's
+//! **Lost:** scores beyond four decimals, entities, and on reading what is Label Studio's own in a task (project, times, who
+//! annotated, drafts). Labels of any spelling are kept; whether the project's
 //! configuration has them is its owner's matter.
 
 use std::io::{self, BufRead};
 
-use dateline_text::OffsetUnit;
 use dateline_text::record;
+use dateline_text::{OffsetMap, OffsetUnit};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -217,10 +218,11 @@ fn document(mut task: Map<String, Value>) -> Result<Annotated, String> {
     let mut marks = Vec::new();
     if let Some((what, version)) = chosen {
         let Some(results) = version["result"].as_array() else { return Err(format!("{what} has no list \"result\"")) };
+        let mut map = OffsetMap::new(text, OffsetUnit::Codepoint);
         for (number, result) in results.iter().enumerate() {
             let what = format!("{what}, result {}", number + 1);
             if result["type"] == "labels" {
-                marks.append(&mut regions(text, &what, result).map_err(|why| format!("{what}: {why}"))?);
+                marks.append(&mut regions(text, &mut map, &what, result).map_err(|why| format!("{what}: {why}"))?);
             } else {
                 let why = format!("its type is {}, not \"labels\"", result["type"]);
                 left_out.push(LeftOut { what, why });
@@ -235,7 +237,7 @@ fn document(mut task: Map<String, Value>) -> Result<Annotated, String> {
 }
 
 /// The marks of a result: one for each of its labels.
-fn regions(text: &str, what: &str, result: &Value) -> Result<Vec<Mark>, String> {
+fn regions(text: &str, map: &mut OffsetMap<'_>, what: &str, result: &Value) -> Result<Vec<Mark>, String> {
     let value = &result["value"];
     let (start, end) = (marks::offset(&value["start"])?, marks::offset(&value["end"])?);
     let score = match value.get("score") {
@@ -243,10 +245,11 @@ fn regions(text: &str, what: &str, result: &Value) -> Result<Vec<Mark>, String> 
         score => marks::score(score)?,
     };
     if let Some(words) = value["text"].as_str() {
-        let slice: String = text.chars().skip(start).take(end.saturating_sub(start)).collect();
+        let span = map.span_to_bytes(start, end).map_err(|error| error.to_string())?;
+        let slice = span.slice(text).expect("a converted span is a slice of its text");
         // The page writes line breaks as a backslash and an n, and white space as the browser shows it.
         let bare = |words: &str| words.replace("\\n", "").split_whitespace().collect::<String>();
-        if bare(words) != bare(&slice) {
+        if bare(words) != bare(slice) {
             return Err("its own words are not those at its offsets, counted in code points".to_owned());
         }
     }
@@ -300,7 +303,7 @@ mod tests {
         let task = |start, end| {
             let value = format!(r#"{{"start":{start},"end":{end},"text":"Kyiv","labels":["PLACE"]}}"#);
             format!(
-                r#"{{"data":{{"text":"🚀 Kyiv"}},"annotations":[{{"result":[{{"type":"labels","value":{value}}}]}}]}}"#
+                r#"{{"data":{{"text":"🚀 Kyiv."}},"annotations":[{{"result":[{{"type":"labels","value":{value}}}]}}]}}"#
             )
         };
         let said = read(&format!("[{},{}]", task(3, 7), task(2, 6)));

@@ -80,6 +80,7 @@ pub fn ann(annotated: &Annotated) -> Result<String, FormatError> {
 /// [`FormatError::Malformed`] if a mention is not as brat has it, or its words are not those at its offsets.
 pub fn from_ann(text: &str, ann: &str) -> Result<(Vec<Mention>, Vec<LeftOut>), FormatError> {
     let malformed = |place: String, why: String| FormatError::Malformed { format: NAME, place, why };
+    let mut map = OffsetMap::new(text, OffsetUnit::Codepoint);
     let (mut marks, mut left_out) = (Vec::new(), Vec::new());
     for (index, line) in ann.trim_start_matches('\u{feff}').split('\n').enumerate() {
         let line = line.strip_suffix('\r').unwrap_or(line);
@@ -89,7 +90,7 @@ pub fn from_ann(text: &str, ann: &str) -> Result<(Vec<Mention>, Vec<LeftOut>), F
         let (id, rest) = line.split_once('\t').unwrap_or((line, ""));
         let what = format!("line {} ({id})", index + 1);
         let why = match id.chars().next() {
-            Some('T') => match mention(text, rest) {
+            Some('T') => match mention(text, &mut map, rest) {
                 Err(why) => return Err(malformed(what, why)),
                 Ok(Some((start, end, label))) => {
                     marks.push(Mark { what, start, end, label, score: None, text: None });
@@ -115,11 +116,10 @@ pub fn from_ann(text: &str, ann: &str) -> Result<(Vec<Mention>, Vec<LeftOut>), F
 }
 
 /// Start and end in code points and the label of a `T` line after its id; `None` if its pieces have words between.
-fn mention(text: &str, line: &str) -> Result<Option<(usize, usize, String)>, String> {
+fn mention(text: &str, map: &mut OffsetMap<'_>, line: &str) -> Result<Option<(usize, usize, String)>, String> {
     const EXPECTED: &str = "is not a mention: a tab, a type, offsets such as `0 4` or `0 4;5 9`, a tab, the words";
     let (data, words) = line.split_once('\t').map_or((line, None), |(data, words)| (data, Some(words)));
     let (label, offsets) = data.split_once(' ').ok_or(EXPECTED)?;
-    let mut map = OffsetMap::new(text, OffsetUnit::Codepoint);
     let mut pieces: Vec<Span> = Vec::new();
     for pair in offsets.trim_end().split(';') {
         let (start, end) = pair.split_once(' ').ok_or(EXPECTED)?;
