@@ -19,6 +19,7 @@
 use std::collections::HashSet;
 use std::io;
 
+use indexmap::IndexSet;
 use serde::Serialize;
 
 use crate::newsroom::{self, Kind, Named, Story};
@@ -136,13 +137,9 @@ fn plain_text<'a>(
     let Annotated { document, extra, .. } = annotated;
     let story = Story::of(extra);
     let names = |kinds: &[Kind]| {
-        let mut names = Vec::new();
-        for entity in entities.iter().filter(|entity| kinds.contains(&entity.kind())) {
-            if !names.contains(&entity.name.as_str()) {
-                names.push(entity.name.as_str());
-            }
-        }
-        names
+        let of_kind = entities.iter().filter(|entity| kinds.contains(&entity.kind()));
+        let names: IndexSet<&str> = of_kind.map(|entity| entity.name.as_str()).collect();
+        names.into_iter().collect()
     };
     let file_name = document.id.as_deref().map(str::trim).filter(|id| !id.is_empty()).unwrap_or(id).to_owned();
     let strings = [("id", Some(file_name.as_str())), ("headline", story.headline), ("byline", story.byline)];
@@ -184,19 +181,15 @@ fn values(text: &str) -> Vec<&str> {
 #[serde(rename_all = "camelCase")]
 struct Mention<'a> {
     document: [&'a str; 1],
-    name: Vec<String>,
+    name: IndexSet<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     detected_schema: Vec<&'static str>,
 }
 
 fn mention<'a>(annotated: &Annotated, document: &'a str, entity: &Named) -> Mention<'a> {
-    let mut name = vec![entity.name.clone()];
-    for &index in &entity.mentions {
-        let wording = newsroom::one_line(annotated.mentions[index].slice(&annotated.document.text));
-        if !wording.is_empty() && !name.contains(&wording) {
-            name.push(wording);
-        }
-    }
+    let wording = |&index: &usize| newsroom::one_line(annotated.mentions[index].slice(&annotated.document.text));
+    let names = std::iter::once(entity.name.clone()).chain(entity.mentions.iter().map(wording));
+    let name: IndexSet<String> = names.filter(|name| !name.is_empty()).collect();
     let schema = match entity.kind() {
         Kind::Person => Some("Person"),
         Kind::Place => Some("Address"),

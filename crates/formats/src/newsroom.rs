@@ -122,12 +122,11 @@ pub(crate) fn uri(document: &Document) -> String {
     }
 }
 
-/// The id of a document that was written with the address `uri`, `stated` being the id beside it, if there was one.
-pub(crate) fn id(uri: String, stated: Option<String>, text: &str) -> Option<String> {
-    match stated {
-        Some(id) if urn(&["id", &id]) == uri => Some(id),
-        _ if urn(&["text", text]) == uri => None,
-        _ => Some(uri),
+/// The id of a document that was written with the address `uri`, `stated` being the ids beside it.
+pub(crate) fn id(uri: String, stated: &[String], text: &str) -> Option<String> {
+    match stated.iter().find(|id| urn(&["id", id]) == uri) {
+        Some(id) => Some(id.clone()),
+        None => Some(uri).filter(|uri| *uri != urn(&["text", text])),
     }
 }
 
@@ -262,12 +261,12 @@ mod tests {
             let document = Document { id: Some(id.to_owned()), text: String::new() };
             let uri = uri(&document);
             assert!(is_uri(&uri) && uri.starts_with("urn:uuid:") && uri.len() == 45, "{uri}");
-            assert_eq!(super::id(uri, document.id.clone(), ""), document.id);
+            assert_eq!(super::id(uri, document.id.as_slice(), ""), document.id);
         }
         let document = Document { id: None, text: "a".to_owned() };
-        assert_eq!(id(uri(&document), None, "a"), None);
+        assert_eq!(id(uri(&document), &[], "a"), None);
         assert_eq!(
-            id("http://example.org/a".to_owned(), Some("b".to_owned()), "a").as_deref(),
+            id("http://example.org/a".to_owned(), &["b".to_owned()], "a").as_deref(),
             Some("http://example.org/a")
         );
     }

@@ -137,14 +137,17 @@ fn collection<'a>(annotated: &'a Annotated, model: Option<&'a str>) -> Collectio
     let text = document.text.as_str();
     let source = newsroom::uri(document);
     let id = newsroom::urn(&[NAME, &source]);
+    let mut names: Vec<Option<&str>> = vec![None; mentions.len()];
+    for entity in entities {
+        entity.mentions.iter().for_each(|&mention| names[mention] = Some(entity.name(text, mentions)));
+    }
     let mut map = OffsetMap::new(text, OffsetUnit::Codepoint);
     let items: Vec<Annotation<'_>> = mentions
         .iter()
         .enumerate()
         .map(|(index, mention)| {
             let body = |purpose, value| Body { r#type: "TextualBody", purpose, value };
-            let entity = entities.iter().find(|entity| entity.mentions.contains(&index));
-            let name = entity.map(|entity| newsroom::one_line(entity.name(text, mentions)));
+            let name = names[index].map(newsroom::one_line);
             let (start, end) = map.span_from_bytes(mention.span);
             Annotation {
                 id: format!("{id}#m{}", index + 1),
@@ -258,7 +261,7 @@ fn document(object: &Map<String, Value>) -> Result<Annotated, String> {
     let settled = marks::settle(text, OffsetUnit::Codepoint, found)?;
     left_out.extend(settled.left_out);
     let field = |name: &str| about.and_then(|about| about.get(name)?.as_str()).map(ToOwned::to_owned);
-    let id = field("id").and_then(|uri| newsroom::id(uri, field("identifier"), text));
+    let id = field("id").and_then(|uri| newsroom::id(uri, field("identifier").as_slice(), text));
     let mut annotated = Annotated::new(Document { id, text: text.to_owned() }, settled.mentions);
     annotated.left_out = left_out;
     if let Some(language) = field("language") {

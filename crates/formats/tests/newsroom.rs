@@ -1,5 +1,7 @@
-//! The newsroom formats on two stories, held to golden files (`UPDATE_GOLDEN=1` writes them anew; tests/integrations/newsroom
+//! The newsroom formats on two stories, held to golden files (`DATELINE_GOLDEN=write` writes them anew; tests/integrations/newsroom
 //! holds them to the published schemas), and on any text.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests unwrap like the tests themselves")]
 
 use std::fs;
 use std::path::Path;
@@ -121,7 +123,7 @@ fn every_format_is_as_its_golden_file() {
         let extension = if format == newsml_g2::NAME { "xml" } else { "jsonl" };
         let file = folder.join(format!("{format}.{extension}"));
         let written = written(format, &stories()).unwrap();
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        if std::env::var_os("DATELINE_GOLDEN").is_some() {
             fs::write(&file, &written).unwrap();
         }
         let golden = fs::read_to_string(&file).unwrap();
@@ -293,7 +295,8 @@ fn awkward_text() -> impl Strategy<Value = String> {
 
 fn documents() -> impl Strategy<Value = Annotated> {
     let marks = prop::collection::vec((any::<prop::sample::Index>(), 0..4_usize, 0..=10_000_u32), 0..12);
-    (awkward_text(), marks).prop_map(|(text, marks)| {
+    let id = prop::option::of(prop_oneof![Just("http://example.org/a#b".to_owned()), " |a1|\\PC{1,6}|"]);
+    (id, awkward_text(), marks).prop_map(|(id, text, marks)| {
         let bounds: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
         let mut cuts: Vec<usize> = marks.iter().map(|(index, _, _)| bounds[index.index(bounds.len())]).collect();
         cuts.sort_unstable();
@@ -309,7 +312,7 @@ fn documents() -> impl Strategy<Value = Annotated> {
                 Mention::new(Span::new(cut[0], cut[1]), Label::new(label), score)
             })
             .collect();
-        Annotated::new(Document { id: None, text }, mentions)
+        Annotated::new(Document { id, text }, mentions)
     })
 }
 

@@ -1,5 +1,7 @@
 //! ninjs in, ninjs out with entities: which text is annotated, and that nothing else changes.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests unwrap like the tests themselves")]
+
 use std::fs;
 use std::path::Path;
 
@@ -120,7 +122,7 @@ fn enriched_stories_are_as_their_golden_file() {
         stories.map(|story| Item::parse(story).unwrap().enriched(&everything(), Some("dateline-en-small")).unwrap());
     let written: String = enriched.iter().map(|story| format!("{story}\n")).collect();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/newsroom/ninjs-enriched.jsonl");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+    if std::env::var_os("DATELINE_GOLDEN").is_some() {
         fs::write(&file, &written).unwrap();
     }
     assert_eq!(written, fs::read_to_string(&file).unwrap(), "{} is no longer what is written", file.display());

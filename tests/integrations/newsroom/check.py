@@ -192,12 +192,17 @@ def follow_the_money(texts):
         expect(model.get_proxy(entity).to_dict()["properties"] == entity["properties"], "properties that stay")
     bodies = ["".join(entity["properties"].get("bodyText", [])) for entity in entities if entity["schema"] == "PlainText"]
     expect(bodies == [text for text, _ in texts], "the texts")
-    for wrong in ({"id": "a", "schema": "Weapon", "properties": {}}, {"id": "a", "schema": "Mention", "properties": {}}):
+    try:
+        model.get_proxy({"id": "a", "schema": "Weapon", "properties": {}})
+        sys.exit("FollowTheMoney takes a schema that there is not")
+    except InvalidData:
+        pass
+    for schema, properties in (("PlainText", {"bodyText": ["x" * 65_001]}), ("Mention", {"document": ["no id!"]})):
         try:
-            model.get(wrong["schema"]).validate(wrong) if model.get(wrong["schema"]) else model.get_proxy(wrong)
+            model.get(schema).validate({"id": "a", "schema": schema, "properties": properties})
         except InvalidData:
             continue
-        sys.exit(f"FollowTheMoney takes {wrong}")
+        sys.exit(f"FollowTheMoney takes a wrong {schema}")
     return f"{len(entities)} entities taken, {sum(it['schema'] == 'Mention' for it in entities)} of them mentions"
 
 

@@ -1,5 +1,6 @@
 //! News items back to documents: the characters of each XHTML body, and the spans in it that are mentions.
 
+use std::collections::HashMap;
 use std::io::BufRead;
 
 use dateline_text::{Document, Entity, Label, OffsetUnit};
@@ -88,19 +89,23 @@ impl<R: BufRead> Iterator for Reader<R> {
 #[derive(Default)]
 struct Item {
     guid: Option<String>,
-    alt_id: Option<String>,
+    alt_ids: Vec<String>,
     headline: Option<String>,
     byline: Option<String>,
     date: Option<String>,
     language: Option<String>,
     /// The local names of the elements that are open below `newsItem`.
     open: Vec<String>,
+    /// How many of them were open where `inlineXML` and, in it, `body` began.
+    inline: Option<usize>,
+    body: Option<usize>,
     /// For each open element the mark that it is, as an index.
     marks_open: Vec<Option<usize>>,
     text: String,
     has_body: bool,
     marks: Vec<Mark>,
-    ids: Vec<Option<String>>,
+    /// The mark that has an id.
+    by_id: HashMap<String, usize>,
     references: Vec<Reference>,
 }
 
@@ -116,7 +121,7 @@ impl Item {
     fn start(&mut self, tag: &BytesStart<'_>) -> Result<(), String> {
         let name = String::from_utf8_lossy(tag.local_name().as_ref()).into_owned();
         let mut mark = None;
-        if self.in_body() {
+        if self.body.is_some() {
             // Paragraphs of others may have nothing between them, and words of two must not become one.
             let block = matches!(name.as_str(), "p" | "div" | "li" | "tr" | "h1" | "h2" | "h3" | "h4" | "blockquote");
             if block && self.text.chars().next_back().is_some_and(|last| !last.is_whitespace()) {
@@ -131,11 +136,18 @@ impl Item {
                 mark = Some(self.marks.len());
                 let what = format!("mention {}", self.marks.len());
                 self.marks.push(Mark { what, start: at, end: at, label, score, text: None });
-                self.ids.push(attribute(tag, "id")?);
+                if let Some(id) = attribute(tag, "id")? {
+                    self.by_id.insert(id, self.marks.len() - 1);
+                }
             }
-        } else if name == "body" && self.is_in("inlineXML") {
+        } else if name == "inlineXML" {
+            self.inline = Some(self.open.len());
+        } else if name == "body" && self.inline.is_some() {
             self.has_body = true;
-        } else if name == "language" && self.is_in("contentMeta") {
+            self.body = Some(self.open.len());
+        } else if name == "altId" {
+            self.alt_ids.push(String::new());
+        } else if name == "language" && self.open == ["contentMeta"] {
             self.language = attribute(tag, "tag")?;
         } else if name == "inlineRef" {
             let percent = |name| Ok::<_, String>(attribute(tag, name)?.and_then(|it| it.parse::<u8>().ok()));
@@ -159,32 +171,28 @@ impl Item {
 
     fn end(&mut self) {
         self.open.pop();
+        let depth = self.open.len();
+        self.inline = self.inline.filter(|at| *at < depth);
+        self.body = self.body.filter(|at| *at < depth);
         if let Some(Some(mark)) = self.marks_open.pop() {
             self.marks[mark].end = self.text.len();
         }
     }
 
     fn text(&mut self, text: &str) {
-        if self.in_body() {
+        if self.body.is_some() {
             self.text.push_str(text);
             return;
         }
-        let field = match self.open.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["contentMeta", "altId"] => &mut self.alt_id,
-            ["contentMeta", "headline"] => &mut self.headline,
-            ["contentMeta", "by"] => &mut self.byline,
-            ["contentMeta", "contentCreated"] => &mut self.date,
+        let [parent, name] = self.open.as_slice() else { return };
+        let field = match (parent.as_str(), name.as_str()) {
+            ("contentMeta", "altId") => self.alt_ids.last_mut().expect("it has begun"),
+            ("contentMeta", "headline") => self.headline.get_or_insert_default(),
+            ("contentMeta", "by") => self.byline.get_or_insert_default(),
+            ("contentMeta", "contentCreated") => self.date.get_or_insert_default(),
             _ => return,
         };
-        field.get_or_insert_default().push_str(text);
-    }
-
-    fn is_in(&self, name: &str) -> bool {
-        self.open.iter().any(|open| open == name)
-    }
-
-    fn in_body(&self) -> bool {
-        self.is_in("inlineXML") && self.is_in("body")
+        field.push_str(text);
     }
 
     fn document(self) -> Result<Annotated, String> {
@@ -192,7 +200,7 @@ impl Item {
             return Err("has no XHTML body in an inlineXML element, so no text".to_owned());
         }
         let settled = marks::settle(&self.text, OffsetUnit::Byte, self.marks)?;
-        let id = self.guid.and_then(|guid| newsroom::id(guid, self.alt_id, &self.text));
+        let id = self.guid.and_then(|guid| newsroom::id(guid, &self.alt_ids, &self.text));
         let mut annotated = Annotated::new(Document { id, text: self.text }, settled.mentions);
         annotated.left_out = settled.left_out;
         let fields =
@@ -203,7 +211,7 @@ impl Item {
             .collect::<Map<_, _>>();
         if settled.as_they_came {
             for (number, reference) in self.references.into_iter().enumerate() {
-                match entity(&annotated, &self.ids, &reference) {
+                match entity(&annotated, &self.by_id, &reference) {
                     Some(entity) => annotated.entities.push(entity),
                     None => annotated.left_out.push(LeftOut {
                         what: format!("inlineRef {}", number + 1),
@@ -219,10 +227,11 @@ impl Item {
     }
 }
 
-fn entity(annotated: &Annotated, ids: &[Option<String>], reference: &Reference) -> Option<Entity> {
+fn entity(annotated: &Annotated, by_id: &HashMap<String, usize>, reference: &Reference) -> Option<Entity> {
     let Annotated { document, mentions, .. } = annotated;
-    let referred = |id: &Option<String>| id.as_ref().is_some_and(|id| reference.ids.contains(id));
-    let of_it: Vec<usize> = (0..mentions.len()).filter(|&index| referred(&ids[index])).collect();
+    let mut of_it: Vec<usize> = reference.ids.iter().filter_map(|id| by_id.get(id).copied()).collect();
+    of_it.sort_unstable();
+    of_it.dedup();
     let words = |index: &&usize| newsroom::one_line(mentions[**index].slice(&document.text)) == reference.name;
     let name = *of_it.iter().find(words)?;
     let label: &Label = &mentions[name].label;
