@@ -1,7 +1,8 @@
 //! Dateline's own JSON lines: a document a line, its mentions with their words and scores beside the text.
 //!
 //! ```json
-//! {"id":"a1","date":"2024-05-02","text":"Kyiv held.","mentions":[{"start":0,"end":4,"label":"PLACE","text":"Kyiv","score":0.98}]}
+//! {"id":"a1","date":"2024-05-02","text":"Kyiv held.",
+//!  "mentions":[{"start":0,"end":4,"label":"PLACE","text":"Kyiv","score":0.98}]}
 //! ```
 //!
 //! Written: `id` (if there is one), the other fields by name, `text` (unless it is to be left out), `mentions`, and

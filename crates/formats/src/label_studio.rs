@@ -15,7 +15,7 @@
 //! (relations, choices, …) and other annotations of the task are left out and named. The text is `data.text`.
 //!
 //! Offsets are code points. The page converts what the browser counts in UTF-16 units: `charsToCodePoints` in
-//! `HumanSignal/label-studio`, `web/libs/editor/src/utils/selection-tools.js`. Before frontend pull request 308 (2021) it
+//! `HumanSignal/label-studio`, `web/libs/editor/src/utils/selection-tools.js`. Before frontend pull request 308 it
 //! did not, and from the introduction of `domManager.ts` until pull request 6135 (2024) not everywhere; such offsets after
 //! an emoji do not fit the words beside them, and are an error rather than other words. Line breaks count one
 //! for each `\r` and each `\n`, as they do here.

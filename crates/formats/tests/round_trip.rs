@@ -150,7 +150,7 @@ fn in_columns(annotated: &Annotated) -> Vec<(char, Option<(usize, String)>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn jsonl_keeps_all(documents in vec(annotated(ANY), 1..4), unit in proptest::sample::select(&OffsetUnit::ALL[..])) {
