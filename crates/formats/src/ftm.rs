@@ -22,6 +22,7 @@ use std::io;
 use indexmap::IndexSet;
 use serde::Serialize;
 
+use crate::jsonl::push_line;
 use crate::newsroom::{self, Kind, Named, Story};
 use crate::{Annotated, FormatError, Options};
 
@@ -86,9 +87,7 @@ fn line(lines: &mut Vec<u8>, id: &str, schema: &'static str, properties: &impl S
         properties: &'a P,
     }
 
-    serde_json::to_writer(&mut *lines, &Entity { id, schema, properties }).map_err(io::Error::from)?;
-    lines.push(b'\n');
-    Ok(())
+    push_line(lines, &Entity { id, schema, properties })
 }
 
 /// The document's id, as FollowTheMoney takes one.

@@ -19,6 +19,7 @@ use std::io;
 
 use serde::Serialize;
 
+use crate::jsonl::push_line;
 use crate::newsroom::{self, Kind, Named, Story};
 use crate::{Annotated, FormatError, Options};
 
@@ -67,12 +68,11 @@ impl<W: io::Write> Writer<W> {
 impl<W: io::Write> crate::Write for Writer<W> {
     fn document(&mut self, annotated: &Annotated) -> Result<(), FormatError> {
         let story = story(annotated, self.model.as_deref());
-        let mut line = match self.version {
-            Version::V2 => serde_json::to_vec(&V2::from(story)),
-            Version::V3 => serde_json::to_vec(&story),
+        let mut line = Vec::new();
+        match self.version {
+            Version::V2 => push_line(&mut line, &V2::from(story))?,
+            Version::V3 => push_line(&mut line, &story)?,
         }
-        .map_err(io::Error::from)?;
-        line.push(b'\n');
         Ok(self.sink.write_all(&line)?)
     }
 

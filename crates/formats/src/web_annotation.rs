@@ -20,6 +20,7 @@ use dateline_text::{Document, OffsetMap, OffsetUnit};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::jsonl::push_line;
 use crate::lines::Lines;
 use crate::marks::{self, Mark};
 use crate::newsroom::{self, Story};
@@ -47,8 +48,8 @@ impl<W: io::Write> Writer<W> {
 
 impl<W: io::Write> crate::Write for Writer<W> {
     fn document(&mut self, annotated: &Annotated) -> Result<(), FormatError> {
-        let mut line = serde_json::to_vec(&collection(annotated, self.model.as_deref())).map_err(io::Error::from)?;
-        line.push(b'\n');
+        let mut line = Vec::new();
+        push_line(&mut line, &collection(annotated, self.model.as_deref()))?;
         Ok(self.sink.write_all(&line)?)
     }
 
