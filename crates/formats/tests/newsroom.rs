@@ -317,8 +317,6 @@ fn documents() -> impl Strategy<Value = Annotated> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
     #[test]
     fn any_document_comes_back(first in documents(), second in documents()) {
         for format in [web_annotation::NAME, newsml_g2::NAME] {
