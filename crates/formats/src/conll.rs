@@ -279,6 +279,15 @@ mod tests {
     }
 
     #[test]
+    fn a_mention_ends_at_what_does_not_go_on_with_it() {
+        let expected = [Ok("\"Bob saw Ada\\nEve\" PERSON=Bob PERSON=Ada PERSON=Eve".to_owned())];
+        assert_eq!(read("Bob I-PERSON\nsaw O\nAda I-PERSON\n\nEve I-PERSON\n"), expected);
+        let after_its_end = [Ok("\"Bob Lee Ada\" PERSON=Bob Lee PERSON=Ada".to_owned())];
+        assert_eq!(read("Bob B-PERSON\nLee E-PERSON\nAda I-PERSON\n"), after_its_end);
+        assert_eq!(read("Bob B-PERSON\nLee L-PERSON\nAda E-PERSON\n"), after_its_end);
+    }
+
+    #[test]
     fn a_bad_document_is_named_and_the_next_is_read() {
         let input = "-DOCSTART- O\n\nBob B-PERSON\nAda\nx Q-1\n-DOCSTART- O\n\n-DOCSTART- -X- -X- O\n\nx O\n";
         let expected = [
