@@ -7,7 +7,10 @@ use std::str::FromStr;
 use dateline_text::OffsetUnit;
 
 use crate::conll::Scheme;
-use crate::{Annotated, FormatError, brat, conll, csv, doccano, html, jsonl, label_studio, spacy};
+use crate::{
+    Annotated, FormatError, brat, conll, csv, doccano, ftm, html, jsonl, label_studio, newsml_g2, ninjs, spacy,
+    web_annotation,
+};
 
 /// Takes documents one by one and writes them in one format. Memory does not grow with the number of documents.
 pub trait Write {
@@ -38,6 +41,8 @@ pub struct Options {
     pub offsets: OffsetUnit,
     /// The model's name, for formats that say who made an annotation.
     pub model: Option<String>,
+    /// When the output is made, as RFC 3339 has times, for formats that must say so (`newsml-g2`).
+    pub created: Option<String>,
     /// Leaves the text out, for formats that can do without (`jsonl`).
     pub omit_text: bool,
     /// Writes only what goes into a page of one's own, for formats that are pages (`html`).
@@ -65,11 +70,21 @@ pub enum Format {
     Csv,
     /// A page to look at.
     Html,
+    /// W3C Web Annotations as JSON-LD lines.
+    WebAnnotation,
+    /// IPTC's ninjs 3.1.
+    Ninjs,
+    /// IPTC's ninjs 2.1.
+    Ninjs2,
+    /// IPTC's NewsML-G2 2.35.
+    NewsmlG2,
+    /// FollowTheMoney entities.
+    Ftm,
 }
 
 impl Format {
     /// All formats, in the order in which help texts name them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::Jsonl,
         Self::Conll,
         Self::ConllBioes,
@@ -79,6 +94,11 @@ impl Format {
         Self::LabelStudio,
         Self::Csv,
         Self::Html,
+        Self::WebAnnotation,
+        Self::Ninjs,
+        Self::Ninjs2,
+        Self::NewsmlG2,
+        Self::Ftm,
     ];
 
     /// The format's name on the command line and over HTTP.
@@ -94,6 +114,11 @@ impl Format {
             Self::LabelStudio => label_studio::NAME,
             Self::Csv => csv::NAME,
             Self::Html => html::NAME,
+            Self::WebAnnotation => web_annotation::NAME,
+            Self::Ninjs => ninjs::NAME,
+            Self::Ninjs2 => ninjs::NAME_2,
+            Self::NewsmlG2 => newsml_g2::NAME,
+            Self::Ftm => ftm::NAME,
         }
     }
 
@@ -102,6 +127,8 @@ impl Format {
     pub const fn extension(self) -> &'static str {
         match self {
             Self::Jsonl | Self::Spacy | Self::Doccano => "jsonl",
+            Self::WebAnnotation | Self::Ninjs | Self::Ninjs2 | Self::Ftm => "jsonl",
+            Self::NewsmlG2 => "xml",
             Self::Conll | Self::ConllBioes => "conll",
             Self::Brat => "tar",
             Self::LabelStudio => "json",
@@ -115,6 +142,8 @@ impl Format {
     pub const fn media_type(self) -> &'static str {
         match self {
             Self::Jsonl | Self::Spacy | Self::Doccano => "application/x-ndjson",
+            Self::WebAnnotation | Self::Ninjs | Self::Ninjs2 | Self::Ftm => "application/x-ndjson",
+            Self::NewsmlG2 => "application/vnd.iptc.g2.newsmessage+xml",
             Self::Conll | Self::ConllBioes => "text/plain; charset=utf-8",
             Self::Brat => "application/x-tar",
             Self::LabelStudio => "application/json",
@@ -123,10 +152,10 @@ impl Format {
         }
     }
 
-    /// Whether it can be read. The others are for looking at, and do not hold a document's text.
+    /// Whether it can be read. The others are for looking at, or do not say where mentions stand.
     #[must_use]
     pub const fn can_read(self) -> bool {
-        !matches!(self, Self::Csv | Self::Html)
+        !matches!(self, Self::Csv | Self::Html | Self::Ninjs | Self::Ninjs2 | Self::Ftm)
     }
 
     /// A writer of this format onto `sink`.
@@ -142,6 +171,11 @@ impl Format {
             Self::LabelStudio => Box::new(label_studio::Writer::new(sink, options)),
             Self::Csv => Box::new(csv::Writer::new(sink, options)),
             Self::Html => Box::new(html::Writer::new(sink, options)),
+            Self::WebAnnotation => Box::new(web_annotation::Writer::new(sink, options)),
+            Self::Ninjs => Box::new(ninjs::Writer::new(sink, ninjs::Version::V3, options)),
+            Self::Ninjs2 => Box::new(ninjs::Writer::new(sink, ninjs::Version::V2, options)),
+            Self::NewsmlG2 => Box::new(newsml_g2::Writer::new(sink, options)),
+            Self::Ftm => Box::new(ftm::Writer::new(sink, options)),
         }
     }
 
@@ -156,7 +190,9 @@ impl Format {
             Self::Spacy => Box::new(spacy::Reader::new(source)),
             Self::Doccano => Box::new(doccano::Reader::new(source)),
             Self::LabelStudio => Box::new(label_studio::Reader::new(source)),
-            Self::Csv | Self::Html => return None,
+            Self::WebAnnotation => Box::new(web_annotation::Reader::new(source)),
+            Self::NewsmlG2 => Box::new(newsml_g2::Reader::new(source)),
+            Self::Csv | Self::Html | Self::Ninjs | Self::Ninjs2 | Self::Ftm => return None,
         })
     }
 }

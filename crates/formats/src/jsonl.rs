@@ -99,6 +99,13 @@ impl Fields {
     }
 }
 
+/// Adds `value` to `lines` as a line of JSON, which stays one for every reader of lines.
+pub(crate) fn push_line(lines: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) -> Result<(), FormatError> {
+    value.serialize(&mut Serializer::with_formatter(&mut *lines, OneLine)).map_err(io::Error::from)?;
+    lines.push(b'\n');
+    Ok(())
+}
+
 /// Escapes the three characters that JSON leaves in strings and that some readers of lines break at (Python's `splitlines`
 /// does), so that a line is one line for them, too.
 struct OneLine;

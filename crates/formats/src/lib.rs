@@ -13,13 +13,18 @@ pub mod csv;
 pub mod doccano;
 mod error;
 mod format;
+pub mod ftm;
 pub mod html;
 pub mod jsonl;
 pub mod label_studio;
 mod lines;
 mod marks;
+pub mod newsml_g2;
+mod newsroom;
+pub mod ninjs;
 pub mod spacy;
 mod tokens;
+pub mod web_annotation;
 
 pub use annotated::{Annotated, LeftOut};
 pub use error::FormatError;

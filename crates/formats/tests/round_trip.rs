@@ -316,7 +316,9 @@ fn an_unwritable_document_leaves_the_output_whole() {
         let mention = Mention::new(Span::new(0, 4), Label::new(label), 1.0);
         Annotated::new(Document { id: Some(id.to_owned()), text: "Kyiv".to_owned() }, vec![mention])
     };
-    for format in Format::ALL.into_iter().filter(|format| format.can_read()) {
+    // Web Annotations hold all there is; NewsML-G2 needs a time, and has this test in `newsroom.rs`.
+    let elsewhere = [Format::WebAnnotation, Format::NewsmlG2];
+    for format in Format::ALL.into_iter().filter(|format| format.can_read() && !elsewhere.contains(format)) {
         let mut refused = document("b", "a\0 b");
         refused.extra.insert("id".to_owned(), 1.into());
         let documents = [document("a", "PLACE"), refused, document("c", "PLACE")];
