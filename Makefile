@@ -9,7 +9,7 @@ ALL_FEATURES = --features dateline-cli/fault-injection,dateline-cli/otlp
 
 .PHONY: run test test-features clients stores contract emulated sanitize lint lint-deploy fmt bench bench-peers load soak hostile stream \
 	openapi train install
-.PHONY: build-cuda check-cuda client annotator integrations-formats
+.PHONY: build-cuda check-cuda client python-client annotator integrations-formats integrations-newsroom
 .PHONY: test-cluster lint-cluster
 
 run: ## build and serve the web page and the API with the default model
@@ -27,6 +27,13 @@ clients: ## Hugging Face's Python and Node clients against a service with keys (
 
 integrations-formats: ## the golden files of formats in spaCy, Label Studio's SDK and html5lib (needs Python)
 	tests/integrations/formats/run.sh
+
+integrations-newsroom: ## the golden files of newsroom formats by the published schemas (needs Python, and the network once)
+	tests/integrations/newsroom/run.sh
+
+python-client: ## the Python client: lints, types, tests on the real service, packages (needs Python)
+	$(if $(DATELINE),,$(CARGO) build --release --bin dateline)
+	clients/python/check.sh
 
 client: ## the TypeScript client: its types, tests with a service and in Chromium, and its package (needs Node)
 	$(if $(DATELINE),,$(CARGO) build --release --bin dateline)

@@ -241,7 +241,11 @@ async fn lines_are_answered_in_order_wherever_they_are_cut() {
     assert_eq!(whole[4]["mentions"][0]["start"], 3);
     for cut in 0..body.len() {
         let (front, back) = body.split_at(cut);
-        assert_eq!(send_lines("/v1/annotate?offsets=utf16&entities=false", vec![front, back]).await, whole, "cut at {cut}");
+        assert_eq!(
+            send_lines("/v1/annotate?offsets=utf16&entities=false", vec![front, back]).await,
+            whole,
+            "cut at {cut}"
+        );
     }
     assert!(send_lines("/v1/annotate", vec![b""]).await.is_empty());
 }

@@ -9,6 +9,7 @@ use dateline_text::OffsetUnit;
 
 use crate::failure::Failure;
 use crate::input::Source;
+use crate::output::now;
 
 pub(super) const AFTER_HELP: &str = "\
 Examples:
@@ -57,6 +58,7 @@ impl ConvertArgs {
         let options = dateline_formats::Options {
             offsets: self.offsets,
             model: self.model_name,
+            created: Some(now()),
             ..dateline_formats::Options::default()
         };
         Ok(ConvertConfig { sources: super::sources(self.files)?, from: self.from, to: self.to, options })

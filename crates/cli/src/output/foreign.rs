@@ -2,6 +2,7 @@
 
 use std::io::{self, BufWriter, Write};
 
+use chrono::{SecondsFormat, Utc};
 use dateline_formats::{Annotated, Format, FormatError};
 use dateline_text::{Document, Mention, entities};
 use serde_json::value::RawValue;
@@ -23,6 +24,7 @@ impl<'w, W: Write + 'w> Foreign<'w, W> {
         let options = dateline_formats::Options {
             offsets: options.offsets,
             model: Some(model.to_owned()),
+            created: Some(now()),
             ..dateline_formats::Options::default()
         };
         Self { writer: format.writer(Box::new(sink.clone()), &options), sink }
@@ -48,6 +50,11 @@ impl<'w, W: Write + 'w> Output for Foreign<'w, W> {
         writer.finish()?;
         Ok(sink.flush()?)
     }
+}
+
+/// The time, as formats write it that say when an annotation was made.
+pub(crate) fn now() -> String {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 fn annotated(record: &Record, mentions: &[Mention]) -> Result<Annotated, FormatError> {

@@ -12,7 +12,7 @@ use dateline_text::{Label, Mention, OffsetUnit};
 
 use crate::input::{Origin, Record, Rejected};
 
-pub(crate) use foreign::Foreign;
+pub(crate) use foreign::{Foreign, now};
 pub(crate) use jsonl::JsonLines;
 pub(crate) use pretty::Pretty;
 pub(crate) use shared::Shared;
