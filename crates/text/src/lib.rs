@@ -14,6 +14,7 @@
 //! assert_eq!((wire[0].start, wire[0].end), (3, 7));
 //! ```
 
+pub mod entities;
 mod entity;
 mod filter;
 mod label;

@@ -1,0 +1,75 @@
+//! What the text around mentions says: that two of them are one thing, and of what kind a place is.
+
+use super::class::Class;
+use super::form::Form;
+use super::place::{self, Setting};
+use super::words::words;
+use crate::{Mention, Span};
+
+/// How many bytes between two mentions are read: no phrase that makes two names one is longer.
+const GAP: usize = 80;
+/// How many bytes behind a place are read.
+const BEHIND: usize = 24;
+
+/// Words that say that the next name is another name of the last one.
+const TRIGGERS: &[&str] = &["known", "alias", "nicknamed", "aka", "called", "abbreviated", "formerly"];
+
+/// Words that may stand beside them.
+const FILLERS: &[&str] = &[
+    "also", "better", "widely", "commonly", "locally", "popularly", "more", "best", "often", "sometimes", "previously", "the", "by",
+    "his", "her", "their", "its", "nom", "de", "guerre", "call", "sign", "callsign", "acronym", "initials", "name", "as", "or",
+    "simply", "under", "code", "codename", "in", "english", "french", "arabic", "spanish", "which", "is", "was", "who", "to",
+    "soldiers", "comrades", "then", "once", "now", "war", "a", "k",
+];
+
+/// Whether the text says that `left` and `right`, the next mention with the same label, are one thing: `right` stands
+/// in brackets behind `left`, or a phrase such as `also known as` between them.
+pub(super) fn apposed<K>(text: &str, class: Class, left: (Span, &Form<K>), right: (Span, &Form<K>)) -> bool {
+    let (Some(between), Some(behind)) = (text.get(left.0.end()..right.0.start()), text.get(right.0.end()..)) else {
+        return false;
+    };
+    if between.len() > GAP || between.contains(['.', '\n', ';']) && !between.contains("a.k.a.") {
+        return false;
+    }
+    let bare = between.trim().trim_end_matches(['"', '“', '«', '\'', '‘']);
+    let closes = behind.trim_start_matches(['"', '”', '»', '\'', '’', ',']).starts_with([')', ']']);
+    if matches!(bare, "(" | "[" | "(the" | "(the ") && closes {
+        return match class {
+            Class::Unit => right.1.bracketed,
+            Class::Weapon => left.1.bracketed && right.1.bracketed,
+            Class::Place => right.1.bracketed && !right.1.asks.is_empty(),
+            Class::Person => bare.len() < between.trim().len(),
+            Class::Other => false,
+        };
+    }
+    let said = words(between);
+    let triggers = said.iter().filter(|word| TRIGGERS.contains(&word.text.as_str())).count();
+    triggers > 0
+        && said.iter().all(|word| TRIGGERS.contains(&word.text.as_str()) || FILLERS.contains(&word.text.as_str()))
+        && class != Class::Other
+}
+
+/// The setting of the place at `span`.
+pub(super) fn setting(text: &str, mention: &Mention) -> Setting {
+    let before = text[..mention.span.start()].trim_end_matches([' ', '\u{a0}']);
+    let article = before.len() < mention.span.start()
+        && before.len() >= 3
+        && before.is_char_boundary(before.len() - 3)
+        && before[before.len() - 3..].eq_ignore_ascii_case("the")
+        && !before[..before.len() - 3].ends_with(char::is_alphanumeric);
+    let behind = &text[mention.span.end()..];
+    let behind = behind.strip_prefix("'s").or_else(|| behind.strip_prefix("’s")).unwrap_or(behind);
+    let word = behind.trim_start_matches([' ', '\u{a0}']).split(|c: char| !c.is_alphabetic()).next().unwrap_or("");
+    let near = word.len() < BEHIND && behind.starts_with([' ', '\u{a0}']);
+    let kind = place::kind(word).filter(|kind| near && matches!(*kind, "region" | "river" | "district"));
+    // In `the [Donetsk] front` the article is the front's.
+    let followed = near && word.starts_with(char::is_lowercase) && !VERBS.contains(&word);
+    Setting { kind, article: article && !followed }
+}
+
+/// Small words that a noun with `the` before it is followed by: the article is the mention's own.
+const VERBS: &[&str] = &[
+    "and", "or", "in", "at", "on", "to", "from", "for", "with", "by", "near", "is", "was", "has", "had", "could", "can", "would",
+    "will", "into", "where", "which", "that", "as", "after", "before", "under", "between", "through", "flows", "runs", "were",
+    "are", "said", "but", "when", "while", "this", "since", "last", "a", "an", "the", "of", "over", "about",
+];
