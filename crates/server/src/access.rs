@@ -1,6 +1,7 @@
 //! Who may call, and how often: API keys and a rate per caller. Without a file of keys everybody is let in, and a
 //! caller is an address; with one, a caller is the holder of a key.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header;
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
@@ -18,7 +19,7 @@ use crate::app::App;
 use crate::body::Incoming;
 use crate::keys::KeyStore;
 use crate::problem::{Code, Problem};
-use crate::{hf, request};
+use crate::{integrations, request};
 
 /// After so many requests callers that have been away for long are forgotten.
 const FORGET_EVERY: u64 = 4096;
@@ -67,8 +68,10 @@ impl Access {
             let how = "send Authorization: Bearer KEY, or X-API-Key: KEY";
             Problem::new(Code::Unauthorized, format!("{detail}: {how}"))
         };
-        let presented = presented(request.headers()).ok_or_else(|| refuse("this service wants an API key"))?;
-        keys.check(presented).map(Caller::Holder).ok_or_else(|| refuse("the API key is not known"))
+        let own = || integrations::presented(request.uri(), request.headers()).map(Cow::Owned);
+        let presented = presented(request.headers()).map(Cow::Borrowed).or_else(own);
+        let presented = presented.ok_or_else(|| refuse("this service wants an API key"))?;
+        keys.check(&presented).map(Caller::Holder).ok_or_else(|| refuse("the API key is not known"))
     }
 
     fn admit(&self, caller: &Caller) -> Result<(), Problem> {
@@ -111,10 +114,9 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
 
 /// Refuses a request so that a client which is still sending gets to read why.
 async fn refuse(problem: Problem, refused: Request, app: &App) -> Response {
-    let hugging_face = hf::is_asked(refused.uri());
     let (head, body) = refused.into_parts();
     let problem = request::refuse(problem, &head.headers, Incoming::new(body, app.limits().idle_timeout)).await;
-    if hugging_face { hf::refusal(problem) } else { problem.into_response() }
+    integrations::refusal(&head.uri, problem)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use dateline_engine::Engine;
 
 use crate::Limits;
 use crate::access::Access;
+use crate::integrations::Integrations;
 use crate::observe::HttpMetrics;
 use crate::room::Room;
 
@@ -22,6 +23,7 @@ struct Shared {
     access: Access,
     metrics: HttpMetrics,
     room: Room,
+    integrations: Integrations,
     draining: AtomicBool,
 }
 
@@ -29,7 +31,8 @@ impl App {
     pub(crate) fn new(engine: Engine, limits: Limits, access: Access) -> Self {
         let metrics = HttpMetrics::new(&engine);
         let room = Room::new(limits.max_held_bytes);
-        Self { shared: Arc::new(Shared { engine, limits, access, metrics, room, draining: AtomicBool::new(false) }) }
+        let (integrations, draining) = (Integrations::standard(), AtomicBool::new(false));
+        Self { shared: Arc::new(Shared { engine, limits, access, metrics, room, integrations, draining }) }
     }
 
     /// The way to the models.
@@ -50,6 +53,11 @@ impl App {
     /// What is counted.
     pub(crate) fn metrics(&self) -> &HttpMetrics {
         &self.shared.metrics
+    }
+
+    /// What protocols of other products are told.
+    pub(crate) fn integrations(&self) -> &Integrations {
+        &self.shared.integrations
     }
 
     /// Room for bodies in memory.

@@ -10,7 +10,7 @@ pub(crate) const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067
 pub(crate) const MODEL: &str = "dateline-en-small";
 
 const BRIGADE: &str = "The 14th Coastal Brigade moved its howitzers across the Varosh River, Ilse Brandt said.";
-const DRONES: &str = "🚀 Drones struck a depot near Port Almeda on Sunday night.";
+pub(super) const DRONES: &str = "🚀 Drones struck a depot near Port Almeda on Sunday night.";
 
 /// What each text names.
 const BRIGADE_NAMES: [(&str, &str, f64); 4] = [
@@ -19,16 +19,17 @@ const BRIGADE_NAMES: [(&str, &str, f64); 4] = [
     ("Varosh River", "PLACE", 0.9572),
     ("Ilse Brandt", "PERSON", 0.9943),
 ];
-const DRONES_NAMES: [(&str, &str, f64); 2] = [("Drones", "WEAPON", 0.9127), ("Port Almeda", "PLACE", 0.9822)];
+pub(super) const DRONES_NAMES: [(&str, &str, f64); 2] =
+    [("Drones", "WEAPON", 0.9127), ("Port Almeda", "PLACE", 0.9822)];
 
 /// Where `name` is in `text`, in code points.
-fn place(text: &str, name: &str) -> (usize, usize) {
+pub(super) fn place(text: &str, name: &str) -> (usize, usize) {
     let byte = text.find(name).expect("an example names what its text has");
     let start = text[..byte].chars().count();
     (start, start + name.chars().count())
 }
 
-fn mentions(text: &str, names: &[(&str, &str, f64)]) -> Value {
+pub(super) fn mentions(text: &str, names: &[(&str, &str, f64)]) -> Value {
     names
         .iter()
         .map(|&(name, label, score)| {
