@@ -1,15 +1,18 @@
 //! What a surface says about whom it may name: the keys by which mentions find each other.
 
-use super::sound::{READINGS, sound};
+use super::sound::{readings, sound};
 use super::words::{Shape, Word};
 
 /// How a short form chooses among the things that answer to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Choice {
-    /// If several do, the one whose longer form was last mentioned; if none was yet, the one that is mentioned first.
+    /// If several do, the one that the same short form meant before; else the one whose longer form was last mentioned;
+    /// if none was yet, the one that is mentioned first.
     Nearest,
     /// If several do, none.
     Only,
+    /// As `Only`, and only if its longer form is mentioned before the short one ever is.
+    Later,
 }
 
 /// A question: is there a thing of which this surface is a short form?
@@ -57,7 +60,14 @@ pub(super) struct Form<K> {
 impl Form<String> {
     /// A form that is found by its words only.
     pub(super) fn whole(same: Vec<String>, words: &[Word]) -> Self {
-        Self { same, asks: Vec::new(), round: Round::Whole, offers: Vec::new(), fullness: fullness(words), bracketed: false }
+        Self {
+            same,
+            asks: Vec::new(),
+            round: Round::Whole,
+            offers: Vec::new(),
+            fullness: fullness(words),
+            bracketed: false,
+        }
     }
 
     /// Adds a question; one without keys is none.
@@ -76,7 +86,7 @@ pub(super) fn key(kind: &str, words: &[&str]) -> String {
 /// The keys of `words` under `kind`, by sound: one for each reading that differs.
 pub(super) fn sounds(kind: &str, words: &[&str]) -> Vec<String> {
     let mut keys: Vec<String> = Vec::with_capacity(1);
-    for reading in READINGS {
+    for reading in readings(words) {
         let sounds: Vec<String> = words.iter().map(|word| sound(word, reading)).collect();
         let key = format!("{kind}:{}", sounds.join(" "));
         if !keys.contains(&key) {
@@ -90,7 +100,8 @@ pub(super) fn sounds(kind: &str, words: &[&str]) -> Vec<String> {
 /// capitals, as in a headline, counts as less than the same name in small letters.
 pub(super) fn fullness(words: &[Word]) -> usize {
     let named = |word: &&Word| word.shape == Shape::Capital && word.text.chars().count() > 1;
-    2 * words.iter().filter(named).count() + usize::from(words.iter().any(|word| word.text.bytes().any(|b| b.is_ascii_digit())))
+    2 * words.iter().filter(named).count()
+        + usize::from(words.iter().any(|word| word.text.bytes().any(|b| b.is_ascii_digit())))
 }
 
 #[cfg(test)]

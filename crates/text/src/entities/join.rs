@@ -44,11 +44,13 @@ impl Keys {
 pub(super) struct Groups {
     parents: Vec<usize>,
     sizes: Vec<usize>,
+    /// Each group's first member, at the member that stands for it.
+    firsts: Vec<usize>,
 }
 
 impl Groups {
     fn new(mentions: usize) -> Self {
-        Self { parents: (0..mentions).collect(), sizes: vec![1; mentions] }
+        Self { parents: (0..mentions).collect(), sizes: vec![1; mentions], firsts: (0..mentions).collect() }
     }
 
     /// The member that stands for `mention`'s group.
@@ -66,6 +68,7 @@ impl Groups {
             let (small, large) = if self.sizes[left] < self.sizes[right] { (left, right) } else { (right, left) };
             self.parents[small] = large;
             self.sizes[large] += self.sizes[small];
+            self.firsts[large] = self.firsts[large].min(self.firsts[small]);
         }
     }
 }
@@ -75,8 +78,10 @@ impl Groups {
 struct Answer {
     /// The first mention that offers it.
     first: usize,
-    /// Whether mentions of another group offer it too.
-    several: bool,
+    /// The first mention of another group that offers it too.
+    second: Option<usize>,
+    /// Whether mentions of a third group do.
+    more: bool,
 }
 
 /// Groups mentions, given in the text's order as the numbers of their `forms`; `apposed` are pairs of them that the
@@ -147,22 +152,20 @@ impl<'f> Joiner<'f> {
     /// Lets the short forms of `round` find what they are short for; those that find nothing are things of their own.
     fn round(&mut self, round: Round) {
         let answers = self.answers();
-        let mut nearest = vec![None; answers.len()];
+        let mut nearest = Nearest::new(answers.len());
         let mut left_over = Vec::new();
         for mention in 0..self.mentions.len() {
             if self.settled[mention] {
-                for key in self.offers(mention) {
-                    nearest[key] = Some(mention);
-                }
+                self.offers(mention).for_each(|key| nearest.longer[key] = Some(mention));
             }
-            if round == Round::Whole && self.form(mention).round == round {
-                let found = self.form(mention).asks.iter().find_map(|ask| choose(ask, &answers, &nearest));
-                found.into_iter().for_each(|found| self.groups.unite(found, mention));
-            } else if !self.settled[mention] && self.form(mention).round == round {
-                match self.form(mention).asks.iter().find_map(|ask| choose(ask, &answers, &nearest)) {
-                    Some(found) => self.groups.unite(found, mention),
-                    None => left_over.push(mention),
-                }
+            let form = self.form(mention);
+            if form.round != round || (self.settled[mention] && round != Round::Whole) {
+                continue;
+            }
+            match form.asks.iter().find_map(|ask| self.choose(ask, mention, &answers, &mut nearest)) {
+                Some(found) => self.groups.unite(found, mention),
+                None if round != Round::Whole => left_over.push(mention),
+                None => {}
             }
         }
         for mention in 0..self.mentions.len() {
@@ -181,29 +184,66 @@ impl<'f> Joiner<'f> {
                 continue;
             }
             for key in self.offers(mention) {
-                match &mut answers[key] {
-                    Some(answer) => answer.several |= self.groups.of(answer.first) != self.groups.of(mention),
-                    none => *none = Some(Answer { first: mention, several: false }),
+                let Some(answer) = &mut answers[key] else {
+                    answers[key] = Some(Answer { first: mention, second: None, more: false });
+                    continue;
+                };
+                if self.groups.of(answer.first) == self.groups.of(mention) {
+                    continue;
                 }
+                let second = *answer.second.get_or_insert(mention);
+                answer.more |= self.groups.of(second) != self.groups.of(mention);
             }
         }
         answers
     }
+
+    /// The mention whose thing `mention` means by `ask`, if there is one.
+    fn choose(
+        &mut self,
+        ask: &Ask<Key>,
+        mention: usize,
+        answers: &[Option<Answer>],
+        nearest: &mut Nearest,
+    ) -> Option<usize> {
+        if ask.choice == Choice::Nearest {
+            // The latest of several readings' nearest: none of them is preferred.
+            let latest = |of: &[Option<usize>]| ask.keys.iter().filter_map(|&key| of[key]).max();
+            let first = || ask.keys.iter().filter_map(|&key| answers[key].map(|answer| answer.first)).min();
+            let found = latest(&nearest.short).or_else(|| latest(&nearest.longer)).or_else(first)?;
+            ask.keys.iter().for_each(|&key| nearest.short[key] = Some(mention));
+            return Some(found);
+        }
+        let mut others: Option<usize> = None;
+        for answer in ask.keys.iter().filter_map(|&key| answers[key]) {
+            if answer.more {
+                return None;
+            }
+            for other in [Some(answer.first), answer.second].into_iter().flatten() {
+                if self.groups.of(other) == self.groups.of(mention) {
+                    continue;
+                }
+                if others.is_some_and(|known| self.groups.of(known) != self.groups.of(other)) {
+                    return None;
+                }
+                others = Some(others.map_or(other, |known| known.min(other)));
+            }
+        }
+        let first = self.groups.of(mention);
+        others.filter(|&other| ask.choice == Choice::Only || other < self.groups.firsts[first])
+    }
 }
 
-/// The mention whose thing `ask` means, if there is one.
-fn choose(ask: &Ask<Key>, answers: &[Option<Answer>], nearest: &[Option<usize>]) -> Option<usize> {
-    let answered = ask.keys.iter().filter_map(|&key| answers[key].map(|answer| (key, answer)));
-    match ask.choice {
-        // Latest of the readings' nearest: none of them is preferred.
-        Choice::Nearest => {
-            let before = ask.keys.iter().filter_map(|&key| nearest[key]).max();
-            before.or_else(|| answered.map(|(_, answer)| answer.first).min())
-        }
-        Choice::Only => {
-            let mut answered = answered.map(|(_, answer)| answer);
-            let first = answered.next().filter(|answer| !answer.several)?;
-            answered.all(|answer| !answer.several).then_some(first.first)
-        }
+/// For each key the mentions that came last.
+struct Nearest {
+    /// Of a longer form that offers it.
+    longer: Vec<Option<usize>>,
+    /// Of a short form that asked for it and found what it means: a surname that was once used alone stays its bearer's.
+    short: Vec<Option<usize>>,
+}
+
+impl Nearest {
+    fn new(keys: usize) -> Self {
+        Self { longer: vec![None; keys], short: vec![None; keys] }
     }
 }

@@ -1,6 +1,6 @@
 //! Forms of places' names: the name itself, and the kind of place that it may carry.
 
-use super::form::{Choice, Form, Round, fullness, key, sounds};
+use super::form::{Choice, Form, Round, key, sounds};
 use super::nations::country;
 use super::person::ARTICLES;
 use super::words::{Shape, Word};
@@ -19,6 +19,9 @@ pub(super) struct Setting {
 enum Bare {
     /// Yes: `Litani` is the `Litani River`, `Gaza` the `Gaza Strip`.
     Same,
+    /// If the place was introduced with its kind: `Zamzam` after `Zamzam camp`; but `Jenin` before the `Jenin camp` is the
+    /// town.
+    Later,
     /// No: `Donetsk` is not `Donetsk Oblast`, `Rafah` not the `Rafah crossing`.
     Other,
 }
@@ -30,7 +33,7 @@ const KINDS: &[(&str, &str, Bare)] = &[
     ("province", "region", Bare::Other),
     ("governorate", "region", Bare::Other),
     ("voivodeship", "region", Bare::Other),
-    ("state", "state", Bare::Same),
+    ("state", "state", Bare::Other),
     ("county", "county", Bare::Other),
     ("district", "district", Bare::Other),
     ("raion", "district", Bare::Other),
@@ -60,10 +63,10 @@ const KINDS: &[(&str, &str, Bare)] = &[
     ("strait", "strait", Bare::Same),
     ("straits", "strait", Bare::Same),
     ("corridor", "corridor", Bare::Same),
-    ("base", "base", Bare::Same),
-    ("airbase", "base", Bare::Same),
-    ("airfield", "base", Bare::Same),
-    ("camp", "camp", Bare::Same),
+    ("base", "base", Bare::Later),
+    ("airbase", "base", Bare::Later),
+    ("airfield", "base", Bare::Later),
+    ("camp", "camp", Bare::Later),
     ("valley", "valley", Bare::Same),
     ("desert", "desert", Bare::Same),
     ("island", "island", Bare::Same),
@@ -120,8 +123,9 @@ const RENAMED: &[(&str, &str)] = &[
     ("khankendi", "stepanakert"),
     ("xankandi", "stepanakert"),
     ("shusha", "shushi"),
-    ("kayin state", "karen state"),
-    ("arakan state", "rakhine state"),
+    ("kayin", "karen"),
+    ("arakan", "rakhine"),
+    ("washington dc", "washington"),
     ("shujaiya", "shejaiya"),
     ("shijaiyah", "shejaiya"),
     ("crimean peninsula", "crimea"),
@@ -133,16 +137,67 @@ const RENAMED: &[(&str, &str)] = &[
     ("moskva", "moscow"),
     ("suweida", "sweida"),
     ("suwayda", "sweida"),
+    ("makha", "mocha"),
+    ("junaynah", "geneina"),
+    ("bukamal", "albu kamal"),
     ("kobane", "kobani"),
     ("ayn arab", "kobani"),
 ];
 
-/// Regions that share their name with no town: `region` behind them says nothing.
+/// Regions that share their name with no town: `region` or `state` behind them says nothing.
 const NO_TOWN: &[&str] = &[
-    "donbas", "donbass", "darfur", "amhara", "tigray", "oromia", "afar", "karabakh", "kurdistan", "crimea", "sahel",
-    "catatumbo", "kashmir", "balochistan", "baluchistan", "somaliland", "puntland", "galicia", "transnistria", "rojava",
-    "abkhazia", "chechnya", "dagestan", "ituri", "north kivu", "south kivu", "south darfur", "north darfur", "west darfur",
-    "central darfur", "east darfur", "kordofan", "north kordofan", "south kordofan",
+    "donbas",
+    "donbass",
+    "darfur",
+    "amhara",
+    "tigray",
+    "oromia",
+    "afar",
+    "karabakh",
+    "kurdistan",
+    "crimea",
+    "sahel",
+    "catatumbo",
+    "kashmir",
+    "balochistan",
+    "baluchistan",
+    "somaliland",
+    "puntland",
+    "galicia",
+    "transnistria",
+    "rojava",
+    "abkhazia",
+    "chechnya",
+    "dagestan",
+    "ituri",
+    "north kivu",
+    "south kivu",
+    "south darfur",
+    "north darfur",
+    "west darfur",
+    "central darfur",
+    "east darfur",
+    "kordofan",
+    "north kordofan",
+    "south kordofan",
+    "karen",
+    "kayin",
+    "rakhine",
+    "kachin",
+    "shan",
+    "chin",
+    "kayah",
+    "borno",
+    "yobe",
+    "adamawa",
+    "zamfara",
+    "benue",
+    "gezira",
+    "jonglei",
+    "upper nile",
+    "blue nile",
+    "white nile",
+    "jubaland",
 ];
 
 /// Longer names are found by their whole only.
@@ -173,15 +228,23 @@ pub(super) fn form(words: &[Word], setting: Setting) -> Form<String> {
         ([name @ .., last], None) if !name.is_empty() && self::kind(last).is_some() => (name, self::kind(last)),
         (name, kind) => (name, kind),
     };
-    let kind = kind.filter(|kind| !(*kind == "region" && NO_TOWN.contains(&name.join(" ").as_str())));
+    let kind = kind.filter(|kind| !(matches!(*kind, "region" | "state") && NO_TOWN.contains(&name.join(" ").as_str())));
     let mut form = Form::whole(sounds(&format!("place {}", kind.unwrap_or("")), name), words);
-    form.fullness = fullness(words);
+    if name.len() > 1 {
+        form.same.extend(sounds(&format!("place {}", kind.unwrap_or("")), &[&name.concat()]));
+    }
+    // `Ivano-Frankivsk` answers to `Frankivsk`.
+    if let ([_, last], [_, second], None) = (name, words, kind)
+        && second.joined
+        && last.chars().count() >= 5
+    {
+        form.offers.extend(sounds("bare", &[last]));
+    }
     if let [word] = words
         && word.shape == Shape::Capitals
         && word.text.chars().count() <= 6
     {
         form.bracketed = true;
-        form.round = Round::Bare;
         form.ask(vec![key("initials", &[&word.text])], Choice::Only);
     }
     if texts.len() > 1 {
@@ -193,7 +256,10 @@ pub(super) fn form(words: &[Word], setting: Setting) -> Form<String> {
             form.ask(sounds("river", name), Choice::Nearest);
             form.ask(sounds("bare", name), Choice::Only);
         }
-        None => form.ask(sounds("bare", name), Choice::Only),
+        None => {
+            form.ask(sounds("bare", name), Choice::Only);
+            form.ask(sounds("later", name), Choice::Later);
+        }
         Some(kind) => offer_kind(&mut form, name, kind),
     }
     form
@@ -201,11 +267,14 @@ pub(super) fn form(words: &[Word], setting: Setting) -> Form<String> {
 
 /// The short forms of a place whose kind is told: the bare name, and a facility's kind with one of its names.
 fn offer_kind(form: &mut Form<String>, name: &[&str], kind: &'static str) {
-    let same = KINDS.iter().any(|(_, known, bare)| *known == kind && *bare == Bare::Same);
+    let bare = KINDS.iter().find(|(_, known, _)| *known == kind).map_or(Bare::Other, |(_, _, bare)| *bare);
     if kind == "river" {
         form.offers.extend(sounds("river", name));
     }
-    if same && !(kind == "river" && SHARED_RIVERS.contains(&name.join(" ").as_str())) {
+    if bare == Bare::Later {
+        form.offers.extend(sounds("later", name));
+    }
+    if bare == Bare::Same && !(kind == "river" && SHARED_RIVERS.contains(&name.join(" ").as_str())) {
         form.offers.extend(sounds("bare", name));
     }
     let facility = matches!(kind, "hospital" | "plant" | "base" | "camp" | "airport" | "university" | "dam" | "bridge");
@@ -225,7 +294,8 @@ fn texts(words: &[Word]) -> Vec<&str> {
         let text = word.text.as_str();
         let article = ARTICLES.contains(&text) || text == "the";
         match text {
-            _ if article && !last && !(word.shape == Shape::Capitals && text != "al") => {}
+            _ if article && !last => {}
+            "mount" | "mt" if at == 0 && !last => {}
             "tel" | "tell" => texts.push("tal"),
             "saint" => texts.push("st"),
             _ => texts.push(text),
@@ -271,5 +341,8 @@ fn renamed(name: &[&str], kind: Option<&str>) -> String {
 
 /// The first letters of the words that an abbreviation counts.
 fn initials(name: &str) -> String {
-    name.split(' ').filter(|word| !matches!(*word, "of" | "the" | "and")).filter_map(|word| word.chars().next()).collect()
+    name.split(' ')
+        .filter(|word| !matches!(*word, "of" | "the" | "and"))
+        .filter_map(|word| word.chars().next())
+        .collect()
 }

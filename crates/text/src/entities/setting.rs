@@ -8,18 +8,65 @@ use crate::{Mention, Span};
 
 /// How many bytes between two mentions are read: no phrase that makes two names one is longer.
 const GAP: usize = 80;
-/// How many bytes behind a place are read.
+/// How many bytes behind a place are read for its kind.
 const BEHIND: usize = 24;
 
 /// Words that say that the next name is another name of the last one.
-const TRIGGERS: &[&str] = &["known", "alias", "nicknamed", "aka", "called", "abbreviated", "formerly"];
+const TRIGGERS: &[&str] = &["known", "alias", "nicknamed", "aka", "abbreviated", "formerly"];
 
 /// Words that may stand beside them.
 const FILLERS: &[&str] = &[
-    "also", "better", "widely", "commonly", "locally", "popularly", "more", "best", "often", "sometimes", "previously", "the", "by",
-    "his", "her", "their", "its", "nom", "de", "guerre", "call", "sign", "callsign", "acronym", "initials", "name", "as", "or",
-    "simply", "under", "code", "codename", "in", "english", "french", "arabic", "spanish", "which", "is", "was", "who", "to",
-    "soldiers", "comrades", "then", "once", "now", "war", "a", "k",
+    "also",
+    "better",
+    "widely",
+    "commonly",
+    "locally",
+    "popularly",
+    "more",
+    "best",
+    "often",
+    "sometimes",
+    "previously",
+    "the",
+    "by",
+    "his",
+    "her",
+    "their",
+    "its",
+    "nom",
+    "de",
+    "guerre",
+    "call",
+    "sign",
+    "callsign",
+    "acronym",
+    "initials",
+    "name",
+    "as",
+    "or",
+    "simply",
+    "under",
+    "code",
+    "codename",
+    "in",
+    "english",
+    "french",
+    "arabic",
+    "spanish",
+    "which",
+    "is",
+    "was",
+    "who",
+    "to",
+    "soldiers",
+    "comrades",
+    "then",
+    "once",
+    "now",
+    "war",
+    "called",
+    "a",
+    "k",
 ];
 
 /// Whether the text says that `left` and `right`, the next mention with the same label, are one thing: `right` stands
@@ -42,9 +89,13 @@ pub(super) fn apposed<K>(text: &str, class: Class, left: (Span, &Form<K>), right
             Class::Other => false,
         };
     }
+    if class == Class::Unit && matches!(bare, ", or" | ", or the" | "or") && behind.starts_with([',', '.']) {
+        return right.1.bracketed && right.1.fullness == 0 && left.1.fullness > 0;
+    }
     let said = words(between);
-    let triggers = said.iter().filter(|word| TRIGGERS.contains(&word.text.as_str())).count();
-    triggers > 0
+    let says = |word: &str| said.iter().any(|said| said.text == word);
+    (said.iter().any(|word| TRIGGERS.contains(&word.text.as_str()))
+        || says("called") && (says("also") || says("sometimes")))
         && said.iter().all(|word| TRIGGERS.contains(&word.text.as_str()) || FILLERS.contains(&word.text.as_str()))
         && class != Class::Other
 }
@@ -61,15 +112,35 @@ pub(super) fn setting(text: &str, mention: &Mention) -> Setting {
     let behind = behind.strip_prefix("'s").or_else(|| behind.strip_prefix("’s")).unwrap_or(behind);
     let word = behind.trim_start_matches([' ', '\u{a0}']).split(|c: char| !c.is_alphabetic()).next().unwrap_or("");
     let near = word.len() < BEHIND && behind.starts_with([' ', '\u{a0}']);
-    let kind = place::kind(word).filter(|kind| near && matches!(*kind, "region" | "river" | "district"));
+    let told = place::kind(word).filter(|kind| near && matches!(*kind, "region" | "state" | "river" | "district"));
+    let kind = told.or_else(|| shared_kind(behind)).or_else(|| {
+        let mut said = before.strip_suffix(" of")?.rsplit(|c: char| !c.is_alphabetic());
+        said.next().and_then(place::kind).filter(|kind| *kind == "region")
+    });
     // In `the [Donetsk] front` the article is the front's.
     let followed = near && word.starts_with(char::is_lowercase) && !VERBS.contains(&word);
     Setting { kind, article: article && !followed }
 }
 
+/// The kind that closes a list of places which `behind` goes on with: `[Sumy] and Kharkiv oblasts`.
+fn shared_kind(behind: &str) -> Option<&'static str> {
+    let end = behind.char_indices().map(|(at, _)| at).take_while(|at| *at < GAP).last()?;
+    let mut listed = false;
+    for word in behind[..end].split([' ', ',']).filter(|word| !word.is_empty()) {
+        if word == "and" || word == "or" {
+            listed = true;
+        } else if !word.starts_with(char::is_uppercase) {
+            let kind = word.trim_end_matches('.').strip_suffix('s').and_then(place::kind)?;
+            return (listed && kind == "region").then_some(kind);
+        }
+    }
+    None
+}
+
 /// Small words that a noun with `the` before it is followed by: the article is the mention's own.
 const VERBS: &[&str] = &[
-    "and", "or", "in", "at", "on", "to", "from", "for", "with", "by", "near", "is", "was", "has", "had", "could", "can", "would",
-    "will", "into", "where", "which", "that", "as", "after", "before", "under", "between", "through", "flows", "runs", "were",
-    "are", "said", "but", "when", "while", "this", "since", "last", "a", "an", "the", "of", "over", "about",
+    "and", "or", "in", "at", "on", "to", "from", "for", "with", "by", "near", "is", "was", "has", "had", "could",
+    "can", "would", "will", "into", "where", "which", "that", "as", "after", "before", "under", "between", "through",
+    "flows", "runs", "were", "are", "said", "but", "when", "while", "this", "since", "last", "a", "an", "the", "of",
+    "over", "about",
 ];

@@ -5,6 +5,8 @@
 //! `Lugansk`) or the `q` of Arabic (`Gaddafi`, `Qaddafi`), and `e` is near `a` (`Maarib`, `Mareb`) or near `i`
 //! (`Hezbollah`, `Hizbullah`). Words are the same if any reading is.
 
+use std::borrow::Cow;
+
 /// Which sound the two ambiguous letters have in a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reading {
@@ -13,12 +15,15 @@ pub(super) struct Reading {
 }
 
 /// All readings, the plainest first.
-pub(super) const READINGS: [Reading; 4] = [
-    Reading { g: 'h', e: 'i' },
-    Reading { g: 'h', e: 'a' },
-    Reading { g: 'k', e: 'i' },
-    Reading { g: 'k', e: 'a' },
-];
+const READINGS: [Reading; 4] =
+    [Reading { g: 'h', e: 'i' }, Reading { g: 'h', e: 'a' }, Reading { g: 'k', e: 'i' }, Reading { g: 'k', e: 'a' }];
+
+/// The readings in which `words` may differ: the first one alone where neither letter occurs.
+pub(super) fn readings(words: &[&str]) -> impl Iterator<Item = Reading> {
+    let any = |letter: char| words.iter().any(|word| word.contains(letter));
+    let (any_g, any_e) = (any('g'), any('e'));
+    READINGS.into_iter().filter(move |reading| (any_g || reading.g == 'h') && (any_e || reading.e == 'i'))
+}
 
 /// Spellings of one consonant, the longest first; `g` stays for the reading to decide.
 const CONSONANTS: &[(&str, &str)] = &[
@@ -53,35 +58,36 @@ pub(super) fn sound(word: &str, reading: Reading) -> String {
         return word.to_owned();
     }
     let mut sounds = String::with_capacity(word.len());
-    let mut rest = yod(word);
-    while let Some(first) = rest.chars().next() {
-        let vowels = vowel_group(&rest, sounds.is_empty());
+    let word = yod(word);
+    let mut rest: &str = &word;
+    while !rest.is_empty() {
+        let vowels = vowel_group(rest, sounds.is_empty());
         if vowels > 0 {
             let (group, tail) = rest.split_at(vowels);
             let last = tail.is_empty() || tail == "h";
             sounds.push(vowel(group, sounds.is_empty(), last, reading));
-            rest = if last { String::new() } else { tail.to_owned() };
+            rest = if last { "" } else { tail };
             continue;
         }
         let spelt = CONSONANTS.iter().find(|(spelling, _)| rest.starts_with(spelling));
-        let (length, consonant) = spelt.map_or((1, None), |&(spelling, sound)| (spelling.len(), Some(sound)));
-        for sound in consonant.map_or_else(|| first.to_string(), str::to_owned).chars() {
+        let (length, consonant) = spelt.map_or((1, &rest[..1]), |&(spelling, sound)| (spelling.len(), sound));
+        for sound in consonant.chars() {
             let sound = if sound == 'g' { reading.g } else { sound };
             if !sounds.ends_with(sound) {
                 sounds.push(sound);
             }
         }
-        rest.drain(..length);
+        rest = &rest[length..];
     }
     endings(sounds)
 }
 
 /// How the yod at a word's beginning is written: `Ievgen`, `Yevgeny` and `Evgeny`; `Iuliia` and `Yulia`.
-fn yod(word: &str) -> String {
+fn yod(word: &str) -> Cow<'_, str> {
     match word.as_bytes() {
-        [b'y' | b'i' | b'j', b'e', ..] if word.len() > 3 => word[1..].to_owned(),
-        [b'i', b'a' | b'o' | b'u', ..] => format!("y{}", &word[1..]),
-        _ => word.to_owned(),
+        [b'y' | b'i' | b'j', b'e', ..] if word.len() > 3 => word[1..].into(),
+        [b'i', b'a' | b'o' | b'u', ..] => format!("y{}", &word[1..]).into(),
+        _ => word.into(),
     }
 }
 

@@ -6,36 +6,120 @@ use super::person::ARTICLES;
 use super::words::{Shape, Word};
 
 /// Words that, after a nation, mean its forces as a whole.
-const COLLECTIVE: &[&str] = &["force", "troop", "army", "military", "armed", "defense", "national", "soldier", "arab"];
+const COLLECTIVE: &[&str] =
+    &["government", "force", "troop", "army", "military", "armed", "defense", "national", "soldier", "arab"];
 
 /// Words that a nation's forces need one of: `Ukrainian defense` alone is none.
 const BODIES: &[&str] = &["force", "troop", "army", "military", "soldier"];
 
 /// Nouns for a formation.
 const HEADS: &[&str] = &[
-    "brigade", "battalion", "division", "regiment", "corps", "army", "fleet", "group", "company", "squadron", "flotilla", "front",
-    "wing", "command", "force", "platoon", "unit", "detachment",
+    "brigade",
+    "battalion",
+    "division",
+    "regiment",
+    "corps",
+    "army",
+    "fleet",
+    "group",
+    "company",
+    "squadron",
+    "flotilla",
+    "front",
+    "wing",
+    "command",
+    "force",
+    "platoon",
+    "unit",
+    "detachment",
 ];
 
 /// Nouns that a group's name may carry or not: `Wagner Group`, `Houthi forces`.
 const LOOSE: &[&str] = &[
-    "group", "force", "brigade", "battalion", "regiment", "movement", "militia", "network", "unit", "organization", "troop",
-    "fighter", "rebel", "militant", "corps", "company", "division", "cartel", "clan",
+    "group",
+    "force",
+    "brigade",
+    "battalion",
+    "regiment",
+    "movement",
+    "militia",
+    "network",
+    "unit",
+    "organization",
+    "troop",
+    "fighter",
+    "rebel",
+    "militant",
+    "corps",
+    "company",
+    "division",
+    "cartel",
+    "clan",
 ];
 
 /// Words that say what a numbered formation is, so that formations which differ in them may be different ones.
 const BRANCHES: &[&str] = &[
-    "mechanized", "mechanised", "tank", "artillery", "assault", "infantry", "airborne", "armored", "motor", "motorized", "rifle",
-    "marine", "naval", "mountain", "air", "jaeger", "territorial", "defense", "storm", "parachute", "paratrooper", "airmobile",
-    "missile", "drone", "engineer", "reconnaissance", "aviation", "cavalry", "ranger", "spetsnaz", "arms", "light", "heavy",
+    "mechanized",
+    "mechanised",
+    "tank",
+    "artillery",
+    "assault",
+    "infantry",
+    "airborne",
+    "armored",
+    "motor",
+    "motorized",
+    "rifle",
+    "marine",
+    "naval",
+    "mountain",
+    "air",
+    "jaeger",
+    "territorial",
+    "defense",
+    "storm",
+    "parachute",
+    "paratrooper",
+    "airmobile",
+    "missile",
+    "drone",
+    "engineer",
+    "reconnaissance",
+    "aviation",
+    "cavalry",
+    "ranger",
+    "spetsnaz",
+    "arms",
+    "light",
+    "heavy",
 ];
+
+/// Names that other bodies carry in theirs, which are no short forms of them: `Hezbollah` is not `Kataib Hezbollah`.
+const COMPLETE: &[&str] = &[
+    "hezbollah",
+    "hizbollah",
+    "hizbullah",
+    "hizballah",
+    "hamas",
+    "qaeda",
+    "qaida",
+    "taliban",
+    "islamic state",
+    "houthi",
+    "fatah",
+];
+
+/// Words that a formation's number and head noun do without.
+const MINOR: &[&str] = &["guard", "separate", "independent", "special"];
 
 /// Words that no name stands for.
 const STOPS: &[&str] = &["of", "the", "and", "for", "in", "to", "on", "wal", "de", "du", "del", "s"];
 
 /// Ordinals that are written as words.
-const ORDINALS: &[&str] =
-    &["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"];
+const ORDINALS: &[&str] = &[
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh",
+    "twelfth",
+];
 
 /// Bodies that go by names or initials which neither spelling nor first letters connect, as one name; folded,
 /// singular, without stop words. A nation's forces are `forces NATION`.
@@ -55,6 +139,10 @@ const KNOWN: &[(&str, &str)] = &[
     ("endf", "forces ethiopia"),
     ("laf", "forces lebanon"),
     ("saa", "forces syria"),
+    ("updf", "forces uganda"),
+    ("faca", "forces central african republic"),
+    ("kdf", "forces kenya"),
+    ("mouvement 23 mars", "march 23"),
     ("is", "islamic state"),
     ("isis", "islamic state"),
     ("isil", "islamic state"),
@@ -85,11 +173,15 @@ const KNOWN: &[(&str, &str)] = &[
     ("march 23 movement", "march 23"),
     ("sbu", "security service ukraine"),
     ("fsb", "federal security service"),
+    ("main intelligence directorate", "main intelligence directorate ukraine"),
     ("gru", "main intelligence directorate russia"),
     ("gur", "main intelligence directorate ukraine"),
     ("hur", "main intelligence directorate ukraine"),
     ("pla", "forces china"),
 ];
+
+/// Bodies with a nation's name that are not its forces.
+const NOT_NATIONAL: &[&str] = &["syrian national army", "libyan national army", "libyan arab armed force"];
 
 /// Longer names are found by their whole only.
 const LONGEST: usize = 8;
@@ -130,9 +222,12 @@ fn texts(words: &[Word]) -> Vec<String> {
             "militaries" => "military",
             "armies" => "army",
             "militias" => "militia",
+            "jabhat" => "front",
+            "harakat" => "movement",
             _ => text,
         };
-        texts.push(singular(text).to_owned());
+        let letters = word.shape == Shape::Capitals && !word.plural;
+        texts.push(if letters { text } else { singular(text) }.to_owned());
     }
     texts
 }
@@ -140,8 +235,7 @@ fn texts(words: &[Word]) -> Vec<String> {
 /// A plural without its ending.
 pub(super) fn singular(word: &str) -> &str {
     match word.strip_suffix('s') {
-        Some(stem) if stem.chars().count() >= 3 && !stem.ends_with(['s', 'u', 'i', 'p']) => stem,
-        Some(stem) if matches!(stem, "troop" | "jeep" | "group" | "ship" | "warship" | "weapon" | "houthi") => stem,
+        Some(stem) if stem.chars().count() >= 3 && !stem.ends_with(['s', 'u']) && stem != "corp" => stem,
         _ => word,
     }
 }
@@ -166,13 +260,20 @@ fn numbered(texts: &[&str], words: &[Word]) -> Option<Form<String>> {
     branches.sort_unstable();
     branches.dedup();
     // `March 23 Movement`: a number behind a name is part of it.
-    if head.is_none() && branches.is_empty() && texts.len() > 1 {
+    if head.is_none() && branches.is_empty() && (at > 0 || !others().all(|word| MINOR.contains(&word))) {
         return None;
     }
     let head = head.unwrap_or("");
     let mut form = Form::whole(vec![key(&format!("number {number} {head}"), &branches)], words);
     form.fullness = fullness(words) + usize::from(!head.is_empty()) + branches.len();
+    let common = |word: &str| BRANCHES.contains(&word) || HEADS.contains(&word) || MINOR.contains(&word);
+    let names: Vec<&str> = others().filter(|word| !common(word)).collect();
     if !head.is_empty() {
+        // `12th Special Purpose Brigade Azov` answers to `Azov` and to `Azov Brigade`.
+        for name in &names {
+            form.offers.extend(sounds("part", &[name]));
+            form.offers.extend(sounds("part", &[name, head]));
+        }
         form.offers.push(key("number", &[&number]));
         form.offers.extend(branches.iter().map(|branch| key("number", &[&number, "", branch])));
         if !branches.is_empty() {
@@ -183,6 +284,7 @@ fn numbered(texts: &[&str], words: &[Word]) -> Option<Form<String>> {
         }
     }
     match branches.as_slice() {
+        [] if !names.is_empty() && !head.is_empty() => form.ask(vec![key("number", &[&number, head])], Choice::Only),
         [] => {
             form.round = if head.is_empty() { Round::Bare } else { Round::Partial };
             let short = if head.is_empty() { key("number", &[&number]) } else { key("number", &[&number, head]) };
@@ -200,15 +302,22 @@ fn named(texts: &[&str], words: &[Word]) -> Form<String> {
     let abbreviation = texts.len() == 1 && words.iter().any(|word| word.shape == Shape::Capitals);
     let national = forces(texts);
     let known = KNOWN.iter().find(|(name, _)| *name == whole).map(|(_, usual)| (*usual).to_owned());
+    let bare = core(texts).join(" ");
+    let known = known.or_else(|| (bare != whole && COMPLETE.contains(&bare.as_str()) && !wing(texts)).then_some(bare));
     let usual = known.clone().or(national.clone()).unwrap_or_else(|| whole.clone());
     let mut form = Form::whole(same(&usual), words);
     if usual.starts_with("forces ") && words.iter().all(|word| word.shape != Shape::Capital) {
         form.fullness = 0;
     }
-    form.offers.extend(initials(words).into_iter().map(|letters| key("initials", &[&letters])));
+    for letters in initials(words) {
+        form.offers.push(key("initials", &[&letters]));
+        // An abbreviation of a name in another language often has the same letters in another order: `FDLR`.
+        form.offers.extend(anagram(&letters).map(|letters| key("letters", &[&letters])));
+    }
     if abbreviation {
         form.round = Round::Partial;
         form.ask(vec![key("initials", &[texts[0]])], Choice::Only);
+        form.ask(anagram(texts[0]).map(|letters| key("letters", &[&letters])).into_iter().collect(), Choice::Only);
         return form;
     }
     if national.is_some() {
@@ -216,9 +325,10 @@ fn named(texts: &[&str], words: &[Word]) -> Form<String> {
         return form;
     }
     offer_parts(&mut form, texts);
-    if known.is_none() {
-        form.ask(sounds("part", &core(texts)), Choice::Only);
-        let bare = texts.iter().all(|word| COLLECTIVE.contains(word) || matches!(*word, "navy" | "air" | "guard" | "coast"));
+    if known.is_none() && !COMPLETE.contains(&whole.as_str()) {
+        form.ask(sounds("part", texts), Choice::Only);
+        let bare =
+            texts.iter().all(|word| COLLECTIVE.contains(word) || matches!(*word, "navy" | "air" | "guard" | "coast"));
         if bare {
             form.round = Round::Bare;
             form.asks = Vec::new();
@@ -226,6 +336,24 @@ fn named(texts: &[&str], words: &[Word]) -> Form<String> {
         }
     }
     form
+}
+
+/// Whether the noun behind a name makes it a part of what has the name: `Hamas brigades`, not `Houthi forces`.
+fn wing(texts: &[&str]) -> bool {
+    let last = texts.last().copied().unwrap_or("");
+    matches!(
+        last,
+        "brigade"
+            | "battalion"
+            | "regiment"
+            | "unit"
+            | "corps"
+            | "company"
+            | "division"
+            | "network"
+            | "cartel"
+            | "clan"
+    )
 }
 
 /// The keys of a name in any order of its words, with a nation's adjective as the nation: `Security Service of
@@ -248,6 +376,9 @@ fn same(usual: &str) -> Vec<String> {
 
 /// `forces NATION`, if the words mean a nation's forces as a whole: one nation, and otherwise collective nouns.
 fn forces(texts: &[&str]) -> Option<String> {
+    if NOT_NATIONAL.contains(&texts.join(" ").as_str()) {
+        return None;
+    }
     let mut nation = None;
     let mut body = false;
     let mut at = 0;
@@ -276,24 +407,33 @@ fn core<'t>(texts: &[&'t str]) -> Vec<&'t str> {
 /// nations. A branch of a nation's forces answers to the branch.
 fn offer_parts(form: &mut Form<String>, texts: &[&str]) {
     let own = |words: &[&str]| {
-        words.iter().any(|word| !LOOSE.contains(word) && !COLLECTIVE.contains(word)) && allegiance(words).is_none_or(|(_, count)| count < words.len())
+        words.iter().any(|word| !LOOSE.contains(word) && !COLLECTIVE.contains(word))
+            && allegiance(words).is_none_or(|(_, count)| count < words.len())
     };
     let mut offered = Vec::new();
     for from in 0..texts.len() {
         for to in from + 1..=texts.len() {
             let part = &texts[from..to];
             if part.len() < texts.len() && own(part) {
+                offered.push(part.to_vec());
                 offered.push(core(part));
             }
         }
     }
+    offered.push(core(texts));
     offered.sort_unstable();
     offered.dedup();
-    let whole = core(texts);
-    for part in offered.iter().filter(|part| **part != whole || whole.len() < texts.len()) {
+    for part in offered.iter().filter(|part| part.len() < texts.len()) {
         form.offers.extend(sounds("part", part));
         form.offers.push(key("part", part));
     }
+}
+
+/// The letters of an abbreviation in the order of the alphabet, if there are enough to tell bodies apart.
+fn anagram(letters: &str) -> Option<String> {
+    let mut letters: Vec<char> = letters.chars().collect();
+    letters.sort_unstable();
+    (letters.len() >= 4).then(|| letters.into_iter().collect())
 }
 
 /// The abbreviations that a name of several words may have: of all its words, without small ones, without articles.
@@ -306,7 +446,8 @@ fn initials(words: &[Word]) -> Vec<String> {
     };
     let small = |word: &Word| STOPS.contains(&word.text.as_str());
     let article = |word: &Word| ARTICLES.contains(&word.text.as_str());
-    let mut all = vec![letters(&|_| true), letters(&|word| !small(word)), letters(&|word| !small(word) && !article(word))];
+    let mut all =
+        vec![letters(&|_| true), letters(&|word| !small(word)), letters(&|word| !small(word) && !article(word))];
     all.dedup();
     all
 }

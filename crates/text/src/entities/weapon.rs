@@ -6,15 +6,112 @@ use super::words::{Shape, Word};
 
 /// Words for kinds, which are no names also where they are capitalised: at a sentence's beginning, in headlines.
 const KINDS: &[&str] = &[
-    "drone", "missile", "rocket", "tank", "launcher", "system", "jet", "fighter", "plane", "warplane", "aircraft", "bomber",
-    "helicopter", "gunship", "howitzer", "gun", "rifle", "pistol", "battery", "interceptor", "mortar", "shell", "vehicle", "carrier",
-    "bomb", "cruise", "ballistic", "kamikaze", "attack", "combat", "munition", "ammunition", "loitering", "glide", "guided", "air",
-    "defense", "multiple", "launch", "armored", "personnel", "fighting", "infantry", "main", "battle", "anti", "ship", "warship",
-    "boat", "submarine", "frigate", "destroyer", "cruiser", "corvette", "class", "strike", "surveillance", "reconnaissance",
-    "surface", "to", "self", "propelled", "machine", "assault", "sniper", "hypersonic", "long", "range", "short", "medium",
-    "torpedo", "mine", "landmine", "grenade", "explosive", "device", "improvised", "charge", "warhead", "light", "heavy", "unmanned",
-    "aerial", "artillery", "car", "suicide", "vest", "cluster", "nuclear", "chemical", "weapon", "small", "arm", "patrol", "military",
-    "naval", "sea", "vessel", "knife", "machete", "antitank", "antiaircraft", "antipersonnel", "incendiary", "barrel", "roadside",
+    "drone",
+    "missile",
+    "rocket",
+    "tank",
+    "launcher",
+    "system",
+    "jet",
+    "fighter",
+    "plane",
+    "warplane",
+    "aircraft",
+    "bomber",
+    "helicopter",
+    "gunship",
+    "howitzer",
+    "gun",
+    "rifle",
+    "pistol",
+    "battery",
+    "interceptor",
+    "mortar",
+    "shell",
+    "vehicle",
+    "carrier",
+    "bomb",
+    "cruise",
+    "ballistic",
+    "kamikaze",
+    "attack",
+    "combat",
+    "munition",
+    "ammunition",
+    "loitering",
+    "glide",
+    "guided",
+    "air",
+    "defense",
+    "multiple",
+    "launch",
+    "armored",
+    "personnel",
+    "fighting",
+    "infantry",
+    "main",
+    "battle",
+    "anti",
+    "ship",
+    "warship",
+    "boat",
+    "submarine",
+    "frigate",
+    "destroyer",
+    "cruiser",
+    "corvette",
+    "class",
+    "strike",
+    "surveillance",
+    "reconnaissance",
+    "surface",
+    "to",
+    "self",
+    "propelled",
+    "machine",
+    "assault",
+    "sniper",
+    "hypersonic",
+    "long",
+    "range",
+    "short",
+    "medium",
+    "torpedo",
+    "mine",
+    "landmine",
+    "grenade",
+    "explosive",
+    "device",
+    "improvised",
+    "charge",
+    "warhead",
+    "light",
+    "heavy",
+    "unmanned",
+    "aerial",
+    "artillery",
+    "car",
+    "suicide",
+    "vest",
+    "cluster",
+    "nuclear",
+    "chemical",
+    "weapon",
+    "small",
+    "arm",
+    "patrol",
+    "military",
+    "naval",
+    "sea",
+    "vessel",
+    "knife",
+    "machete",
+    "antitank",
+    "antiaircraft",
+    "antipersonnel",
+    "incendiary",
+    "barrel",
+    "roadside",
 ];
 
 /// Words before a ship's name that are no part of it.
@@ -68,8 +165,10 @@ pub(super) fn form(words: &[Word]) -> Form<String> {
             form.same.push(key("kind", &[usual]));
         }
     }
-    form.round = Round::Partial;
-    form.ask(keys, Choice::Nearest);
+    // A name without a designation may be short for a model, whichever was mentioned last.
+    let bare = names.len() == 1 && form.offers.is_empty();
+    form.round = if bare { Round::Bare } else { Round::Whole };
+    form.ask(keys, if bare { Choice::Nearest } else { Choice::Only });
     form
 }
 
@@ -82,9 +181,17 @@ fn kind(words: &[Word]) -> Form<String> {
     if texts.len() > 1 {
         let letters: String = texts.iter().filter_map(|word| word.chars().next()).collect();
         form.offers.push(key("initials", &[&letters]));
+        if texts.contains(&"to") {
+            let letters: String =
+                texts.iter().filter(|word| **word != "to").filter_map(|word| word.chars().next()).collect();
+            form.offers.push(key("initials", &[&letters]));
+        }
         // `rocket-propelled grenade launcher` answers to `RPG`.
         if letters.len() > 3 {
-            form.offers.push(key("initials", &[&letters[..letters.len() - texts[texts.len() - 1].chars().next().map_or(0, char::len_utf8)]]));
+            form.offers.push(key(
+                "initials",
+                &[&letters[..letters.len() - texts[texts.len() - 1].chars().next().map_or(0, char::len_utf8)]],
+            ));
         }
     }
     form
@@ -96,6 +203,7 @@ fn common(word: &str) -> &str {
         "armoured" => "armored",
         "defence" => "defense",
         "batteries" => "battery",
+        "millimeter" | "millimetre" => "mm",
         "rounds" => "round",
         _ => singular(word),
     }
@@ -116,12 +224,16 @@ fn names(words: &[Word]) -> Vec<Name> {
         let digits = word.text.bytes().any(|byte| byte.is_ascii_digit());
         let numeral = digits && word.text.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
         let after_name = at > 0 && is_name(&words[at - 1]);
-        let calibre = numeral && (word.text.ends_with("mm") || words.get(at + 1).is_some_and(|next| matches!(next.text.as_str(), "mm" | "millimeter" | "pound" | "kilogram" | "inch")));
+        let calibre = numeral
+            && (word.text.ends_with("mm")
+                || words.get(at + 1).is_some_and(|next| {
+                    matches!(next.text.as_str(), "mm" | "millimeter" | "pound" | "kilogram" | "inch")
+                }));
         let text = designation(word);
         if calibre || SHIPS.contains(&word.text.as_str()) && word.shape == Shape::Capitals {
             continue;
         }
-        let joins = after_name && (numeral || (word.joined && text.chars().count() <= 3)) ;
+        let joins = after_name && (numeral || (word.joined && text.chars().count() <= 3));
         match names.last_mut() {
             Some(name) if joins => name.text.push_str(&text),
             _ if is_name(word) || (digits && !numeral) => names.push(Name { stem: text.clone(), text }),
@@ -141,7 +253,9 @@ fn designation(word: &Word) -> String {
     let text = word.text.as_str();
     let capitals = word.shape == Shape::Capitals;
     match text.strip_suffix('s') {
-        Some(stem) if stem.ends_with(|c: char| c.is_ascii_digit()) || stem.chars().count() == 1 && word.joined => stem.to_owned(),
+        Some(stem) if stem.ends_with(|c: char| c.is_ascii_digit()) || stem.chars().count() == 1 && word.joined => {
+            stem.to_owned()
+        }
         Some(stem) if capitals && word.plural => stem.to_owned(),
         Some(_) if !capitals => singular(text).to_owned(),
         _ => text.to_owned(),

@@ -40,7 +40,7 @@ pub(super) fn words(surface: &str) -> Vec<Word> {
     let mut before = None;
     while let Some(c) = chars.next() {
         let next = chars.peek().copied();
-        if c.is_alphanumeric() || is_combining_mark(c) {
+        if !is_apostrophe(c) && (c.is_alphanumeric() || is_combining_mark(c)) {
             word.letters.push(c);
         } else if is_apostrophe(c) && before.is_some_and(char::is_alphanumeric) {
             // Inside or after a word: a letter of a romanisation, a soft sign, or a possessive.
@@ -52,7 +52,8 @@ pub(super) fn words(surface: &str) -> Vec<Word> {
         } else if is_invisible(c) {
             continue;
         } else {
-            let decimal = c == '.' && before.is_some_and(|c| c.is_ascii_digit()) && next.is_some_and(|c| c.is_ascii_digit());
+            let decimal =
+                c == '.' && before.is_some_and(|c| c.is_ascii_digit()) && next.is_some_and(|c| c.is_ascii_digit());
             if decimal {
                 word.letters.push('.');
             } else {
@@ -159,7 +160,10 @@ fn is_quote(c: char) -> bool {
 
 /// Dashes of every length, minus signs and the Hebrew maqaf.
 pub(super) fn is_dash(c: char) -> bool {
-    matches!(c, '-' | '\u{ad}' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' | '\u{5be}')
+    matches!(
+        c,
+        '-' | '\u{ad}' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' | '\u{5be}'
+    )
 }
 
 /// Characters that show nothing: joiners, marks of direction, the byte order mark.
@@ -194,7 +198,7 @@ mod tests {
             ("ＲＳＦ", "rsf"),
             ("İzmir", "izmir"),
             ("Straße", "strasse"),
-            ("Київ", "київ"),
+            ("Київ", "киів"),
             ("الفَاشِر", "الفاشر"),
             ("7.62mm", "7.62mm"),
             ("Zelen\u{200b}sky", "zelensky"),
@@ -207,20 +211,15 @@ mod tests {
     #[test]
     fn keeps_what_the_fold_loses() {
         let fox = words("Andriy “Fox” Hnatiuk-Koval");
-        assert_eq!(fox.iter().map(|word| (word.quoted, word.joined)).collect::<Vec<_>>(), [
-            (false, false),
-            (true, false),
-            (false, false),
-            (false, true)
-        ]);
+        assert_eq!(
+            fox.iter().map(|word| (word.quoted, word.joined)).collect::<Vec<_>>(),
+            [(false, false), (true, false), (false, false), (false, true)]
+        );
         let shapes = |surface| words(surface).iter().map(|word| word.shape).collect::<Vec<_>>();
-        assert_eq!(shapes("IEDs FAMa Azov drones U.S."), [
-            Shape::Capitals,
-            Shape::Capital,
-            Shape::Capital,
-            Shape::Plain,
-            Shape::Capitals
-        ]);
+        assert_eq!(
+            shapes("IEDs FAMa Azov drones U.S."),
+            [Shape::Capitals, Shape::Capital, Shape::Capital, Shape::Plain, Shape::Capitals]
+        );
         assert!(words("V. Zelensky")[0].dotted);
     }
 }
