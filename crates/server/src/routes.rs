@@ -15,7 +15,7 @@ use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::app::App;
 use crate::problem::{Code, Problem};
-use crate::{access, annotate, health, hf, models, observe, openapi, page, unpack};
+use crate::{access, annotate, health, hf, integrations, models, observe, openapi, page, unpack};
 
 /// All routes of the service; pages of `cors_origins` may call those that need a key.
 pub(crate) fn router(app: App, cors_origins: &[String]) -> Router {
@@ -24,6 +24,7 @@ pub(crate) fn router(app: App, cors_origins: &[String]) -> Router {
         .route("/v1/hf/{*model}", post(hf::classify))
         .route("/v1/models", get(models::models))
         .route("/v1/labels", get(models::labels))
+        .merge(integrations::routes())
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
         .layer(from_fn(unpack::zstd))
         .route("/metrics", get(health::metrics))
@@ -98,7 +99,8 @@ async fn no_such_metrics(uri: Uri) -> Problem {
 
 async fn method_not_allowed(method: Method, uri: Uri) -> Response {
     let hugging_face = hf::is_asked(&uri);
-    let allowed = if hugging_face || uri.path() == "/v1/annotate" { "POST" } else { "GET" };
+    let posted = hugging_face || uri.path() == "/v1/annotate" || integrations::is_posted(&uri);
+    let allowed = if posted { "POST" } else { "GET" };
     let detail = format!("{method} is not what {} takes: use {allowed}", uri.path());
     let problem = Problem::new(Code::MethodNotAllowed, detail);
     if hugging_face { hf::refusal(problem) } else { problem.into_response() }
