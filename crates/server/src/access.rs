@@ -1,7 +1,6 @@
 //! Who may call, and how often: API keys and a rate per caller. Without a file of keys everybody is let in, and a
 //! caller is an address; with one, a caller is the holder of a key.
 
-use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -68,9 +67,10 @@ impl Access {
             let how = "send Authorization: Bearer KEY, or X-API-Key: KEY";
             Problem::new(Code::Unauthorized, format!("{detail}: {how}"))
         };
-        let own = || integrations::presented(request.uri(), request.headers()).map(Cow::Owned);
-        let presented = presented(request.headers()).map(Cow::Borrowed).or_else(own);
-        let presented = presented.ok_or_else(|| refuse("this service wants an API key"))?;
+        let presented = presented(request.headers()).map(str::to_owned);
+        let presented = presented
+            .or_else(|| integrations::presented(request.uri(), request.headers()))
+            .ok_or_else(|| refuse("this service wants an API key"))?;
         keys.check(&presented).map(Caller::Holder).ok_or_else(|| refuse("the API key is not known"))
     }
 
@@ -99,11 +99,12 @@ fn presented(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Lets in who may come in; the answer carries who it was, for the log.
-pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn check(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let caller = match app.access().identify(&request) {
         Ok(caller) => caller,
         Err(problem) => return refuse(problem, request, &app).await,
     };
+    request.extensions_mut().insert(caller.clone());
     let mut response = match app.access().admit(&caller) {
         Ok(()) => next.run(request).await,
         Err(problem) => refuse(problem, request, &app).await,

@@ -17,7 +17,7 @@ mod assets;
 mod body;
 mod health;
 mod hf;
-mod integrations;
+pub mod integrations;
 mod json;
 pub mod keys;
 mod listen;
@@ -41,7 +41,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use integrations::{ImatricsSettings, InceptionSettings, Integrations, LabelMap, OpenInferenceSettings};
+use integrations::Integrations;
 pub use listen::TlsFiles;
 pub use openapi::openapi_json;
 pub use service::{Service, ServiceError, router};
@@ -59,6 +59,8 @@ pub struct ServerConfig {
     pub keys: Option<PathBuf>,
     /// The origins whose pages may call; `*` means all. None by default.
     pub cors_origins: Vec<String>,
+    /// What the protocols of other products are to do.
+    pub integrations: Integrations,
     /// What is too much.
     pub limits: Limits,
 }
@@ -94,6 +96,7 @@ impl Default for ServerConfig {
             tls: None,
             keys: None,
             cors_origins: Vec::new(),
+            integrations: Integrations::standard(),
             limits: Limits::default(),
         }
     }

@@ -99,8 +99,8 @@ async fn no_such_metrics(uri: Uri) -> Problem {
 }
 
 async fn method_not_allowed(method: Method, uri: Uri) -> Response {
-    let default = if uri.path() == "/v1/annotate" { Method::POST } else { Method::GET };
-    let allowed = integrations::method(&uri).unwrap_or(default);
+    let posted = hf::is_asked(&uri) || uri.path() == "/v1/annotate" || integrations::is_posted(&uri);
+    let allowed = if posted { "POST" } else { "GET" };
     let detail = format!("{method} is not what {} takes: use {allowed}", uri.path());
     integrations::refusal(&uri, Problem::new(Code::MethodNotAllowed, detail))
 }

@@ -42,8 +42,7 @@ pub struct ImatricsSettings {
 
 impl ImatricsSettings {
     /// What holds where nobody says otherwise: the types that Superdesk knows.
-    #[must_use]
-    pub fn standard() -> Self {
+    pub(super) fn standard() -> Self {
         let labels = LabelMap::of(&[
             ("PERSON", &["person"]),
             ("PLACE", &["place"]),
@@ -54,21 +53,20 @@ impl ImatricsSettings {
     }
 
     /// These settings, and those of `other` where these say nothing.
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
+    pub(super) fn or(self, other: Self) -> Self {
         Self { labels: self.labels.or(other.labels) }
     }
 }
 
 /// The routes.
-pub(crate) fn routes() -> Router<App> {
+pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/integrations/imatrics/article/analysis", post(analyse))
         .route("/integrations/imatrics/{*service}", any(elsewhere))
 }
 
 /// Whether a request goes by this protocol.
-pub(crate) fn is_asked(uri: &Uri) -> bool {
+pub(super) fn is_asked(uri: &Uri) -> bool {
     uri.path().starts_with("/integrations/imatrics/")
 }
 

@@ -39,28 +39,21 @@ pub struct InceptionSettings {
 }
 
 impl InceptionSettings {
-    /// What holds where nobody says otherwise.
-    #[must_use]
-    pub fn standard() -> Self {
-        Self::default()
-    }
-
     /// These settings, and those of `other` where these say nothing.
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
+    pub(super) fn or(self, other: Self) -> Self {
         Self { labels: self.labels.or(other.labels) }
     }
 }
 
 /// The routes.
-pub(crate) fn routes() -> Router<App> {
+pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/integrations/inception/predict", post(predict))
         .route("/integrations/inception/train", post(train))
 }
 
 /// Whether a request goes by this protocol.
-pub(crate) fn is_asked(uri: &Uri) -> bool {
+pub(super) fn is_asked(uri: &Uri) -> bool {
     uri.path().starts_with("/integrations/inception/")
 }
 

@@ -7,8 +7,8 @@ mod tensor;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
+use axum::http::Uri;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use dateline_engine::ModelInfo;
@@ -40,21 +40,14 @@ pub struct OpenInferenceSettings {
 }
 
 impl OpenInferenceSettings {
-    /// What holds where nobody says otherwise.
-    #[must_use]
-    pub fn standard() -> Self {
-        Self::default()
-    }
-
     /// These settings, and those of `other` where these say nothing.
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
+    pub(super) fn or(self, other: Self) -> Self {
         Self { labels: self.labels.or(other.labels) }
     }
 }
 
 /// The routes that want a key. A model of a hub has a slash in its name, which clients send as it is.
-pub(crate) fn routes() -> Router<App> {
+pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/v2", get(server))
         .route("/v2/models/{model}", get(model))
@@ -66,22 +59,22 @@ pub(crate) fn routes() -> Router<App> {
 }
 
 /// The routes that probes ask, none of which needs a key.
-pub(crate) fn open_routes() -> Router<App> {
+pub(super) fn open_routes() -> Router<App> {
     Router::new().route("/v2/health/live", get(live)).route("/v2/health/ready", get(ready))
 }
 
 /// Whether a request goes by this protocol.
-pub(crate) fn is_asked(uri: &Uri) -> bool {
+pub(super) fn is_asked(uri: &Uri) -> bool {
     uri.path() == "/v2" || uri.path().starts_with("/v2/")
 }
 
-/// The method that a path takes.
-pub(crate) fn method(uri: &Uri) -> Method {
-    if uri.path().ends_with("/infer") { Method::POST } else { Method::GET }
+/// Whether the route at `uri` takes POST and nothing else.
+pub(super) fn is_posted(uri: &Uri) -> bool {
+    uri.path().starts_with("/v2/models/") && uri.path().ends_with("/infer")
 }
 
 /// A problem with its detail where the clients of this protocol look for it, too.
-pub(crate) fn refusal(problem: Problem) -> Response {
+pub(super) fn refusal(problem: Problem) -> Response {
     let detail = problem.detail.clone();
     problem.response_with(&[("error", &detail)])
 }
