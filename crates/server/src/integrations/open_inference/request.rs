@@ -209,7 +209,8 @@ fn read_input(input: &Source<'_>, binary: &[u8], most: usize) -> Result<(Vec<Arc
         (None, Some(_)) => read_binary(binary, count)?,
         (Some(data), None) => {
             let elements = input.elements(&data, most)?.unwrap_or_default();
-            elements.iter().map(|element| Ok(Arc::from(element.element::<One>("data")?.0))).collect::<Result<_, _>>()?
+            let text = |element: &Source<'_>| Ok(Arc::from(element.element::<One>("data")?.0));
+            elements.iter().map(text).collect::<Result<_, Problem>>()?
         }
         (Some(_), Some(_)) => return Err(wrong("`data` and `binary_data_size` exclude each other".to_owned())),
         (None, None) => {
