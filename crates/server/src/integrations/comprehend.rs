@@ -237,7 +237,7 @@ impl Action {
 }
 
 async fn one(app: &App, headers: &HeaderMap, body: &mut Incoming) -> Result<Response, Fault> {
-    let read = read(app, headers, body, Ask::one).await?;
+    let read = read(app, headers, body, |ask| ask.one()).await?;
     let asker = Asker { app, model: 0, deadline: read.deadline };
     let text = read.value;
     let found = asker.one(&text).await?.map_err(Fault::from)?;
@@ -246,7 +246,7 @@ async fn one(app: &App, headers: &HeaderMap, body: &mut Incoming) -> Result<Resp
 }
 
 async fn batch(app: &App, headers: &HeaderMap, body: &mut Incoming) -> Result<Response, Fault> {
-    let read = read(app, headers, body, Ask::batch).await?;
+    let read = read(app, headers, body, |ask| ask.batch()).await?;
     let asker = Asker { app, model: 0, deadline: read.deadline };
     let texts: Vec<Arc<str>> = read.value.iter().flatten().cloned().collect();
     let outcomes = match asker.many(&texts).await {

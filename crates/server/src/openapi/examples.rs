@@ -144,6 +144,71 @@ pub(crate) fn hf_tokens_answer() -> Value {
     ])
 }
 
+fn entities(text: &str, names: &[(&str, &str, f64)]) -> Value {
+    let kind = |label: &str| match label {
+        "PLACE" => "LOCATION",
+        "UNIT" => "ORGANIZATION",
+        "WEAPON" => "COMMERCIAL_ITEM",
+        _ => "PERSON",
+    };
+    names
+        .iter()
+        .map(|&(name, label, score)| {
+            let (start, end) = place(text, name);
+            json!({"Score": score, "Type": kind(label), "Text": name, "BeginOffset": start, "EndOffset": end})
+        })
+        .collect()
+}
+
+/// A request in the manner of Amazon Comprehend.
+pub(crate) fn comprehend() -> Value {
+    json!({"LanguageCode": "en", "Text": DRONES})
+}
+
+/// The answer to [`comprehend`].
+pub(crate) fn comprehend_answer() -> Value {
+    json!({"Entities": entities(DRONES, &DRONES_NAMES)})
+}
+
+/// A request with many texts in that manner.
+pub(crate) fn comprehend_many() -> Value {
+    json!({"LanguageCode": "en", "TextList": [BRIGADE, DRONES]})
+}
+
+/// The answer to [`comprehend_many`].
+pub(crate) fn comprehend_many_answer() -> Value {
+    let results = json!([
+        {"Index": 0, "Entities": entities(BRIGADE, &BRIGADE_NAMES)},
+        {"Index": 1, "Entities": entities(DRONES, &DRONES_NAMES)},
+    ]);
+    json!({"ResultList": results, "ErrorList": []})
+}
+
+/// A labelling interface of Label Studio.
+pub(crate) const INTERFACE: &str = "<View><Labels name=\"label\" toName=\"text\"><Label value=\"Location\"/>\
+<Label value=\"Weapon\"/></Labels><Text name=\"text\" value=\"$text\"/></View>";
+
+/// A request of Label Studio.
+pub(crate) fn label_studio() -> Value {
+    json!({"tasks": [{"data": {"text": DRONES}}], "project": "1.1732300000", "label_config": INTERFACE})
+}
+
+/// The answer to [`label_studio`].
+pub(crate) fn label_studio_answer() -> Value {
+    let region = |&(name, _, score): &(&str, &str, f64), id: &str, called: &str| {
+        let (start, end) = place(DRONES, name);
+        json!({
+            "id": id, "from_name": "label", "to_name": "text", "type": "labels", "score": score,
+            "value": {"start": start, "end": end, "text": name, "labels": [called]},
+        })
+    };
+    let regions = [
+        region(&DRONES_NAMES[0], "3f2a8c51d07b9e64", "Weapon"),
+        region(&DRONES_NAMES[1], "9b1c47e2a85d3f06", "Location"),
+    ];
+    json!({"results": [{"model_version": MODEL, "score": 0.9475, "result": regions}]})
+}
+
 /// The models of a service.
 pub(crate) fn models() -> Value {
     let labels = ["PERSON", "PLACE", "UNIT", "WEAPON"];

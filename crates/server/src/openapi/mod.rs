@@ -9,6 +9,7 @@ mod docs;
 mod examples;
 mod headers;
 mod huggingface;
+mod integrations;
 mod paths;
 pub(crate) mod problems;
 mod protocols;
@@ -57,7 +58,7 @@ pub(crate) fn document() -> OpenApi {
             tag("annotate", "Texts in, mentions out."),
             tag("models", "What the service can find."),
             tag("huggingface", "The same for clients of Hugging Face endpoints."),
-            tag("integrations", "The same for clients of other products."),
+            tag("integrations", "The same for clients of other products, as they are."),
             tag("operations", "For whoever runs the service."),
         ]))
         .paths(paths::paths())
@@ -129,6 +130,7 @@ fn schemas() -> Vec<(String, RefOr<Schema>)> {
     collect::<schemas::Ready>(&mut all);
     collect::<huggingface::HfRequest>(&mut all);
     collect::<huggingface::HfAnswer>(&mut all);
+    integrations::collect(&mut all);
     protocols::schemas(&mut |name, schema| all.push((name, schema)));
     all
 }

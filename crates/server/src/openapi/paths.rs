@@ -12,7 +12,7 @@ use utoipa::openapi::{
 };
 
 use super::problems::{Family, reference};
-use super::{API_KEY, BEARER, examples, headers, protocols};
+use super::{API_KEY, BEARER, examples, headers, integrations, protocols};
 
 pub(super) const JSON: &str = "application/json";
 const LINES: &str = "application/x-ndjson";
@@ -51,6 +51,12 @@ fn own() -> PathsBuilder {
         .path("/v1/hf/{model}", post(hugging_face()))
         .path("/health/live", get(live()))
         .path("/health/ready", get(ready()))
+        .path("/integrations/comprehend", post(integrations::comprehend()))
+        .path("/integrations/label-studio/health", get(integrations::label_studio_health()))
+        .path("/integrations/label-studio/versions", get(integrations::label_studio_versions()))
+        .path("/integrations/label-studio/setup", post(integrations::label_studio_setup()))
+        .path("/integrations/label-studio/predict", post(integrations::label_studio_predict()))
+        .path("/integrations/label-studio/webhook", post(integrations::label_studio_webhook()))
         .path("/metrics", get(metrics()))
         .path("/openapi.json", get(document()))
         .path("/docs", get(docs()))

@@ -19,6 +19,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use dateline_engine::Outcome;
 use dateline_text::{Mention, OffsetUnit, record};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -127,9 +128,17 @@ async fn setup(
     Ok(answer_json(&json!({"model_version": app.engine().models()[0].name})))
 }
 
-/// Something happened in a project. Nothing follows from it here: the models of this service are trained elsewhere.
+/// Something happened in a project. Nothing follows from it here: the models of this service are trained elsewhere. Who
+/// asks for training is told so, or Label Studio would show it as going on for ever.
 async fn webhook(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
-    read(&app, &headers, body, |_, _| Ok(())).await?;
+    read(&app, &headers, body, |source, fields| match text(source, fields, "action")?.as_deref() {
+        Some("START_TRAINING") => {
+            let detail = "this service does not train: `dateline train` does, on what Label Studio exports";
+            Err(Problem::of_field(Code::InvalidField, "action", detail))
+        }
+        _ => Ok(()),
+    })
+    .await?;
     Ok(answer_json(&json!({"status": "ok", "result": null})))
 }
 
@@ -148,13 +157,11 @@ async fn predict(
     let asker = Asker { app: &app, model: job.model, deadline: read.deadline };
     let outcomes = match &job.texts[..] {
         [] => Vec::new(),
-        [only] => vec![asker.one(&only.text).await?],
+        [only] => vec![Ok(asker.one(&only.text).await??)],
         texts => asker.many(&texts.iter().map(|text| Arc::clone(&text.text)).collect::<Vec<_>>()).await?,
     };
-    // The contract has no place for an error beside predictions.
-    let found = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
     let own = app.clone();
-    Ok(aside(length, move || answer_json(&job.answer(&own, &found))).await)
+    Ok(aside(length, move || answer_json(&job.answer(&own, &outcomes))).await)
 }
 
 /// Reads a body of this protocol. Fields that `parse` does not ask for are let through: Label Studio sends more with
@@ -261,27 +268,44 @@ impl Job {
     }
 
     /// The predictions, one for each task in their order.
-    fn answer(&self, app: &App, found: &[Vec<Mention>]) -> Answer {
+    fn answer(&self, app: &App, outcomes: &[Outcome]) -> Answer {
         let settings = &app.integrations().label_studio;
         let pairs: Vec<_> = self.interface.pairs().collect();
         let version = &app.engine().models()[self.model].name;
         let empty = || Prediction { model_version: version.clone(), score: None, result: Vec::new() };
-        let mut results: Vec<Prediction> = (0..self.tasks).map(|_| empty()).collect();
-        for (text, found) in self.texts.iter().zip(found) {
+        let mut results: Vec<Predictions> = (0..self.tasks).map(|_| Predictions::One(empty())).collect();
+        for (text, outcome) in self.texts.iter().zip(outcomes) {
             let (tag, controls) = &pairs[text.pair];
-            for control in controls {
-                let regions = regions(settings, control, &tag.name, &text.text, found);
-                results[text.task].result.extend(regions);
+            match (outcome, &mut results[text.task]) {
+                (Err(_), failed) => *failed = Predictions::None([]),
+                (Ok(found), Predictions::One(prediction)) => prediction.result.extend(
+                    controls.iter().flat_map(|control| regions(settings, control, &tag.name, &text.text, found)),
+                ),
+                (Ok(_), Predictions::None(_)) => {}
             }
         }
-        results.iter_mut().for_each(Prediction::rate);
+        for result in &mut results {
+            if let Predictions::One(prediction) = result {
+                prediction.rate();
+            }
+        }
         Answer { results }
     }
 }
 
 #[derive(Debug, Serialize)]
 struct Answer {
-    results: Vec<Prediction>,
+    results: Vec<Predictions>,
+}
+
+/// What answers a task.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Predictions {
+    One(Prediction),
+    /// The model failed on it. Label Studio takes a list of predictions as well; of an empty one it keeps nothing, and
+    /// asks again another time, where an empty prediction would say that there is nothing to find.
+    None([Prediction; 0]),
 }
 
 /// What the model has to say of a task.
