@@ -10,7 +10,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header;
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::body::Incoming;
 use crate::keys::KeyStore;
 use crate::problem::{Code, Problem};
-use crate::{hf, request};
+use crate::{integrations, request};
 
 /// After so many requests callers that have been away for long are forgotten.
 const FORGET_EVERY: u64 = 4096;
@@ -67,8 +67,11 @@ impl Access {
             let how = "send Authorization: Bearer KEY, or X-API-Key: KEY";
             Problem::new(Code::Unauthorized, format!("{detail}: {how}"))
         };
-        let presented = presented(request.headers()).ok_or_else(|| refuse("this service wants an API key"))?;
-        keys.check(presented).map(Caller::Holder).ok_or_else(|| refuse("the API key is not known"))
+        let presented = presented(request.headers()).map(str::to_owned);
+        let presented = presented
+            .or_else(|| integrations::presented(request.uri(), request.headers()))
+            .ok_or_else(|| refuse("this service wants an API key"))?;
+        keys.check(&presented).map(Caller::Holder).ok_or_else(|| refuse("the API key is not known"))
     }
 
     fn admit(&self, caller: &Caller) -> Result<(), Problem> {
@@ -96,11 +99,12 @@ fn presented(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Lets in who may come in; the answer carries who it was, for the log.
-pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn check(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let caller = match app.access().identify(&request) {
         Ok(caller) => caller,
         Err(problem) => return refuse(problem, request, &app).await,
     };
+    request.extensions_mut().insert(caller.clone());
     let mut response = match app.access().admit(&caller) {
         Ok(()) => next.run(request).await,
         Err(problem) => refuse(problem, request, &app).await,
@@ -111,10 +115,9 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
 
 /// Refuses a request so that a client which is still sending gets to read why.
 async fn refuse(problem: Problem, refused: Request, app: &App) -> Response {
-    let hugging_face = hf::is_asked(refused.uri());
     let (head, body) = refused.into_parts();
     let problem = request::refuse(problem, &head.headers, Incoming::new(body, app.limits().idle_timeout)).await;
-    if hugging_face { hf::refusal(problem) } else { problem.into_response() }
+    integrations::refusal(&head.uri, problem)
 }
 
 #[cfg(test)]

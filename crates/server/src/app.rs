@@ -7,6 +7,7 @@ use dateline_engine::Engine;
 
 use crate::Limits;
 use crate::access::Access;
+use crate::integrations::{Integrations, label_studio};
 use crate::observe::HttpMetrics;
 use crate::room::Room;
 
@@ -22,14 +23,26 @@ struct Shared {
     access: Access,
     metrics: HttpMetrics,
     room: Room,
+    integrations: Integrations,
+    label_studio: label_studio::Memory,
     draining: AtomicBool,
 }
 
 impl App {
-    pub(crate) fn new(engine: Engine, limits: Limits, access: Access) -> Self {
+    pub(crate) fn new(engine: Engine, limits: Limits, access: Access, integrations: Integrations) -> Self {
         let metrics = HttpMetrics::new(&engine);
         let room = Room::new(limits.max_held_bytes);
-        Self { shared: Arc::new(Shared { engine, limits, access, metrics, room, draining: AtomicBool::new(false) }) }
+        let shared = Shared {
+            engine,
+            limits,
+            access,
+            metrics,
+            room,
+            integrations,
+            label_studio: label_studio::Memory::default(),
+            draining: AtomicBool::new(false),
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// The way to the models.
@@ -55,6 +68,16 @@ impl App {
     /// Room for bodies in memory.
     pub(crate) fn room(&self) -> &Room {
         &self.shared.room
+    }
+
+    /// What the protocols of other products are to do.
+    pub(crate) fn integrations(&self) -> &Integrations {
+        &self.shared.integrations
+    }
+
+    /// What is remembered of Label Studio's projects.
+    pub(crate) fn label_studio(&self) -> &label_studio::Memory {
+        &self.shared.label_studio
     }
 
     /// The shutdown has begun: load balancers are to send nothing more.

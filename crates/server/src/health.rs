@@ -29,8 +29,9 @@ struct Ready<'a> {
     models: Vec<&'a str>,
 }
 
+/// A device and what it does.
 #[derive(Serialize)]
-struct Device {
+pub(crate) struct Device {
     device: String,
     state: &'static str,
 }
@@ -51,6 +52,13 @@ pub(crate) fn check_works(app: &App) -> Result<(), Problem> {
 }
 
 async fn ready(State(app): State<App>) -> Result<Response, Problem> {
+    let devices = check_ready(&app)?;
+    let models = app.engine().models().iter().map(|model| model.name.as_str()).collect();
+    Ok(fresh(Json(Ready { status: "ready", devices, models })))
+}
+
+/// The devices, if all of them can annotate and no shutdown has begun.
+pub(crate) fn check_ready(app: &App) -> Result<Vec<Device>, Problem> {
     if app.is_draining() {
         return Err(problem::draining());
     }
@@ -72,8 +80,7 @@ async fn ready(State(app): State<App>) -> Result<Response, Problem> {
         let detail = format!("the device {} is {}; ask again soon", device.device, device.state);
         return Err(Problem::new(Code::NotReady, detail).retry_after(1));
     }
-    let models = app.engine().models().iter().map(|model| model.name.as_str()).collect();
-    Ok(fresh(Json(Ready { status: "ready", devices, models })))
+    Ok(devices)
 }
 
 /// All that is counted, as OpenMetrics text.
@@ -82,6 +89,7 @@ pub(crate) async fn metrics(State(app): State<App>) -> Response {
     fresh(([(header::CONTENT_TYPE, kind)], app.metrics().text()))
 }
 
-fn fresh(response: impl IntoResponse) -> Response {
+/// An answer that nobody may keep: it holds for this moment.
+pub(crate) fn fresh(response: impl IntoResponse) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], response).into_response()
 }

@@ -90,6 +90,11 @@ impl<'s> Source<'s> {
 
     /// The whole text as a string; `name` is the field whose element it is.
     pub(crate) fn text_of(&self, name: &str) -> Result<String, Problem> {
+        self.element(name)
+    }
+
+    /// The whole text as a `T`; `name` is the field whose element it is.
+    pub(crate) fn element<T: Deserialize<'s>>(&self, name: &str) -> Result<T, Problem> {
         serde_json::from_str(self.text).map_err(|error| self.problem_of(self.text, name, &error))
     }
 

@@ -4,7 +4,7 @@
 //! ```text
 //! listen (sockets, TLS, limits of a connection)
 //!   └─ observe (request id, trace, log, metrics) ─ compression ─ access (key, rate) ─ decompression
-//!        └─ annotate · hf · models · health · metrics · page
+//!        └─ annotate · hf · integrations · models · health · metrics · page
 //! ```
 //!
 //! `POST /v1/annotate` takes one text, a batch or a stream of NDJSON lines and answers in the shape of a JSONL line.
@@ -17,6 +17,7 @@ mod assets;
 mod body;
 mod health;
 mod hf;
+pub mod integrations;
 mod json;
 pub mod keys;
 mod listen;
@@ -40,6 +41,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use integrations::Integrations;
 pub use listen::TlsFiles;
 pub use openapi::openapi_json;
 pub use service::{Service, ServiceError, router};
@@ -57,6 +59,8 @@ pub struct ServerConfig {
     pub keys: Option<PathBuf>,
     /// The origins whose pages may call; `*` means all. None by default.
     pub cors_origins: Vec<String>,
+    /// What the protocols of other products are to do.
+    pub integrations: Integrations,
     /// What is too much.
     pub limits: Limits,
 }
@@ -92,6 +96,7 @@ impl Default for ServerConfig {
             tls: None,
             keys: None,
             cors_origins: Vec::new(),
+            integrations: Integrations::standard(),
             limits: Limits::default(),
         }
     }

@@ -56,12 +56,22 @@ pub(crate) async fn whole<T: Send + 'static>(
     body: &mut Incoming,
     parse: impl FnOnce(&str) -> Result<T, Problem> + Send + 'static,
 ) -> Result<Whole<T>, Problem> {
+    whole_bytes(app, headers, body, move |bytes| utf8(bytes).and_then(parse)).await
+}
+
+/// As [`whole`], for a body that is more than a text.
+pub(crate) async fn whole_bytes<T: Send + 'static>(
+    app: &App,
+    headers: &HeaderMap,
+    body: &mut Incoming,
+    parse: impl FnOnce(&[u8]) -> Result<T, Problem> + Send + 'static,
+) -> Result<Whole<T>, Problem> {
     let declared = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let mut held = app.room().hold();
     let bytes = body.read_all(app.limits().max_body_bytes, declared, &mut held).await?;
     let (length, deadline) = (bytes.len(), Instant::now() + app.limits().request_timeout);
     // The room goes with the work: should the caller leave, the memory is not free before the work is done.
-    let (held, parsed) = aside(length, move || (held, utf8(&bytes).and_then(parse))).await;
+    let (held, parsed) = aside(length, move || (held, parse(&bytes))).await;
     Ok(Whole { value: parsed?, length, deadline, _held: held })
 }
 

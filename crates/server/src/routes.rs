@@ -15,7 +15,7 @@ use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::app::App;
 use crate::problem::{Code, Problem};
-use crate::{access, annotate, health, hf, models, observe, openapi, page, unpack};
+use crate::{access, annotate, health, hf, integrations, models, observe, openapi, page, unpack};
 
 /// All routes of the service; pages of `cors_origins` may call those that need a key.
 pub(crate) fn router(app: App, cors_origins: &[String]) -> Router {
@@ -24,12 +24,14 @@ pub(crate) fn router(app: App, cors_origins: &[String]) -> Router {
         .route("/v1/hf/{*model}", post(hf::classify))
         .route("/v1/models", get(models::models))
         .route("/v1/labels", get(models::labels))
+        .merge(integrations::routes())
         .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
         .layer(from_fn(unpack::zstd))
         .route("/metrics", get(health::metrics))
         .route_layer(from_fn_with_state(app.clone(), access::check));
     let all = keyed
         .merge(health::routes())
+        .merge(integrations::open_routes())
         .merge(page::routes())
         .merge(openapi::routes())
         .method_not_allowed_fallback(method_not_allowed)
@@ -86,9 +88,9 @@ fn pages_of(origins: &[String]) -> CorsLayer {
     layer.allow_origin(origins.collect::<Vec<_>>())
 }
 
-async fn not_found(uri: Uri) -> Problem {
+async fn not_found(uri: Uri) -> Response {
     let detail = format!("nothing is at {}; texts go to POST /v1/annotate, /docs describes the rest", uri.path());
-    Problem::new(Code::NotFound, detail)
+    integrations::refusal(&uri, Problem::new(Code::NotFound, detail))
 }
 
 async fn no_such_metrics(uri: Uri) -> Problem {
@@ -97,9 +99,8 @@ async fn no_such_metrics(uri: Uri) -> Problem {
 }
 
 async fn method_not_allowed(method: Method, uri: Uri) -> Response {
-    let hugging_face = hf::is_asked(&uri);
-    let allowed = if hugging_face || uri.path() == "/v1/annotate" { "POST" } else { "GET" };
+    let posted = hf::is_asked(&uri) || uri.path() == "/v1/annotate" || integrations::is_posted(&uri);
+    let allowed = if posted { "POST" } else { "GET" };
     let detail = format!("{method} is not what {} takes: use {allowed}", uri.path());
-    let problem = Problem::new(Code::MethodNotAllowed, detail);
-    if hugging_face { hf::refusal(problem) } else { problem.into_response() }
+    integrations::refusal(&uri, Problem::new(Code::MethodNotAllowed, detail))
 }

@@ -172,7 +172,7 @@ pub fn router(engine: Engine, config: &ServerConfig) -> Result<Router, ServiceEr
 fn app(engine: Engine, config: &ServerConfig) -> Result<(App, Option<Arc<KeyStore>>), ServiceError> {
     let keys = config.keys.as_ref().map(KeyStore::load).transpose()?.map(Arc::new);
     let access = Access::new(keys.clone(), config.limits.rate_limit);
-    Ok((App::new(engine, config.limits.clone(), access), keys))
+    Ok((App::new(engine, config.limits.clone(), access, config.integrations.clone()), keys))
 }
 
 async fn reload_on(mut reload: mpsc::Receiver<()>, keys: Option<Arc<KeyStore>>, tls: Option<Tls>) {

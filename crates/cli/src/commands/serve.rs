@@ -90,6 +90,7 @@ fn server_config(config: ServeConfig) -> ServerConfig {
         tls: config.tls,
         keys: config.keys,
         cors_origins: config.cors_origins,
+        integrations: config.integrations,
         limits: Limits {
             max_body_bytes: config.max_body_bytes,
             max_documents: config.max_documents,

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::io::BufRead;
 
 use dateline_text::{Document, Entity, Label, OffsetUnit};
-use quick_xml::Reader as Xml;
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesStart, Event};
+use quick_xml::{Reader as Xml, XmlVersion};
 use serde_json::{Map, Value};
 
 use super::{MENTION, NAME, SCORE};
@@ -37,7 +37,7 @@ impl<R: BufRead> Reader<R> {
             match (&mut item, event) {
                 (None, Event::Eof) => return Ok(None),
                 (Some(_), Event::Eof) => return Err("the file ends before its end".to_owned()),
-                (None, Event::Start(tag)) if tag.local_name().as_ref() == b"newsItem" => {
+                (None, Event::Start(tag)) if tag.local_name().as_ref() == "newsItem" => {
                     self.items += 1;
                     item = Some(Item { guid: attribute(&tag, "guid")?, ..Item::default() });
                 }
@@ -47,18 +47,16 @@ impl<R: BufRead> Reader<R> {
                     item.start(&tag)?;
                     item.end();
                 }
-                (Some(_), Event::End(tag)) if tag.local_name().as_ref() == b"newsItem" => return Ok(item),
+                (Some(_), Event::End(tag)) if tag.local_name().as_ref() == "newsItem" => return Ok(item),
                 (Some(item), Event::End(_)) => item.end(),
-                (Some(item), Event::Text(text)) => item.text(&text.xml10_content().map_err(|error| error.to_string())?),
-                (Some(item), Event::CData(text)) => {
-                    item.text(&text.xml10_content().map_err(|error| error.to_string())?)
-                }
+                (Some(item), Event::Text(text)) => item.text(&text.xml10_content()),
+                (Some(item), Event::CData(text)) => item.text(&text.xml10_content()),
                 (Some(item), Event::GeneralRef(name)) => {
                     match name.resolve_char_ref().map_err(|error| error.to_string())? {
                         Some(character) => item.text(character.encode_utf8(&mut [0; 4])),
                         None => {
-                            let name = name.decode().map_err(|error| error.to_string())?;
-                            let known = resolve_xml_entity(&name);
+                            let name: &str = name.as_ref();
+                            let known = resolve_xml_entity(name);
                             item.text(known.ok_or_else(|| format!("&{name}; is not one of XML's own entities"))?);
                         }
                     }
@@ -119,7 +117,7 @@ struct Reference {
 
 impl Item {
     fn start(&mut self, tag: &BytesStart<'_>) -> Result<(), String> {
-        let name = String::from_utf8_lossy(tag.local_name().as_ref()).into_owned();
+        let name = tag.local_name().as_ref().to_owned();
         let mut mark = None;
         if self.body.is_some() {
             // Paragraphs of others may have nothing between them, and words of two must not become one.
@@ -246,6 +244,6 @@ fn entity(annotated: &Annotated, by_id: &HashMap<String, usize>, reference: &Ref
 
 fn attribute(tag: &BytesStart<'_>, name: &str) -> Result<Option<String>, String> {
     let attribute = tag.try_get_attribute(name).map_err(|error| error.to_string())?;
-    let value = attribute.map(|attribute| attribute.decode_and_unescape_value(tag.decoder()));
+    let value = attribute.map(|attribute| attribute.normalized_value(XmlVersion::Implicit1_0));
     value.transpose().map(|value| value.map(Into::into)).map_err(|error| error.to_string())
 }

@@ -235,29 +235,29 @@ impl Content {
 }
 
 /// Elements that stand on lines of their own.
-const BLOCKS: [&[u8]; 22] = [
-    b"address",
-    b"article",
-    b"aside",
-    b"blockquote",
-    b"body",
-    b"dd",
-    b"div",
-    b"dt",
-    b"figcaption",
-    b"figure",
-    b"footer",
-    b"h1",
-    b"h2",
-    b"h3",
-    b"h4",
-    b"h5",
-    b"h6",
-    b"header",
-    b"li",
-    b"p",
-    b"section",
-    b"tr",
+const BLOCKS: [&str; 22] = [
+    "address",
+    "article",
+    "aside",
+    "blockquote",
+    "body",
+    "dd",
+    "div",
+    "dt",
+    "figcaption",
+    "figure",
+    "footer",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "header",
+    "li",
+    "p",
+    "section",
+    "tr",
 ];
 
 /// The text of HTML or XHTML: a blank line between blocks, none of the markup, no scripts or styles. It is not a browser:
@@ -279,17 +279,17 @@ fn without_markup(html: &str) -> Result<String, String> {
             Event::Empty(tag) => part(&mut text, tag.local_name().as_ref()),
             Event::End(tag) => {
                 let name = tag.local_name();
-                if name.as_ref() != b"br" {
+                if name.as_ref() != "br" {
                     part(&mut text, name.as_ref());
                 }
             }
-            Event::Text(words) => words_of(&mut text, &words.decode().map_err(|error| error.to_string())?),
-            Event::CData(words) => words_of(&mut text, &words.decode().map_err(|error| error.to_string())?),
+            Event::Text(words) => words_of(&mut text, words.as_ref()),
+            Event::CData(words) => words_of(&mut text, words.as_ref()),
             Event::GeneralRef(name) => match name.resolve_char_ref().map_err(|error| error.to_string())? {
                 Some(character) => text.push(character),
                 None => {
-                    let name = name.decode().map_err(|error| error.to_string())?;
-                    text.push_str(resolve_html5_entity(&name).ok_or_else(|| format!("&{name}; is no character"))?);
+                    let name: &str = name.as_ref();
+                    text.push_str(resolve_html5_entity(name).ok_or_else(|| format!("&{name}; is no character"))?);
                 }
             },
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
@@ -297,13 +297,13 @@ fn without_markup(html: &str) -> Result<String, String> {
     }
 }
 
-fn is_hidden(name: &[u8]) -> bool {
-    [b"script".as_slice(), b"style", b"head"].iter().any(|hidden| name.eq_ignore_ascii_case(hidden))
+fn is_hidden(name: &str) -> bool {
+    ["script", "style", "head"].iter().any(|hidden| name.eq_ignore_ascii_case(hidden))
 }
 
 /// Ends what stands before an element, if that begins on a line of its own.
-fn part(text: &mut String, name: &[u8]) {
-    if name.eq_ignore_ascii_case(b"br") {
+fn part(text: &mut String, name: &str) {
+    if name.eq_ignore_ascii_case("br") {
         text.push('\n');
     } else if BLOCKS.iter().any(|block| name.eq_ignore_ascii_case(block)) {
         text.truncate(text.trim_end().len());

@@ -1,6 +1,6 @@
 //! The texts and answers that the document shows. The mentions are looked up in the texts, so that none can be off.
 
-use dateline_text::{Label, Mention, OffsetUnit, Span, entities, record};
+use dateline_text::{Label, Mention, OffsetUnit, Span, record};
 use serde_json::{Value, json};
 
 /// A request id.
@@ -11,35 +11,41 @@ pub(crate) const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067
 pub(crate) const MODEL: &str = "dateline-en-small";
 
 const BRIGADE: &str = "The 14th Coastal Brigade moved its howitzers across the Varosh River, Ilse Brandt said.";
-const DRONES: &str = "🚀 Drones struck a depot near Port Almeda on Sunday night.";
+pub(super) const DRONES: &str = "🚀 Drones struck a depot near Port Almeda on Sunday night.";
 
 /// What each text names.
-const BRIGADE_NAMES: [(&str, &str, f32); 4] = [
+const BRIGADE_NAMES: [(&str, &str, f64); 4] = [
     ("14th Coastal Brigade", "UNIT", 0.9791),
     ("howitzers", "WEAPON", 0.9634),
     ("Varosh River", "PLACE", 0.9572),
     ("Ilse Brandt", "PERSON", 0.9943),
 ];
-const DRONES_NAMES: [(&str, &str, f32); 2] = [("Drones", "WEAPON", 0.9127), ("Port Almeda", "PLACE", 0.9822)];
+pub(super) const DRONES_NAMES: [(&str, &str, f64); 2] =
+    [("Drones", "WEAPON", 0.9127), ("Port Almeda", "PLACE", 0.9822)];
 
 /// Where `name` is in `text`, in code points.
-fn place(text: &str, name: &str) -> (usize, usize) {
+pub(super) fn place(text: &str, name: &str) -> (usize, usize) {
     let byte = text.find(name).expect("an example names what its text has");
     let start = text[..byte].chars().count();
     (start, start + name.chars().count())
 }
 
 /// `document` with what `text` names, and what that is.
-fn marked(mut document: Value, text: &str, names: &[(&str, &str, f32)]) -> Value {
-    let mention = |&(name, label, score): &(&str, &str, f32)| {
+fn marked(mut document: Value, text: &str, names: &[(&str, &str, f64)]) -> Value {
+    #[expect(clippy::cast_possible_truncation, reason = "a mention's score is an f32, and four digits survive that")]
+    let mention = |&(name, label, score): &(&str, &str, f64)| {
         let start = text.find(name).expect("an example names what its text has");
-        Mention::new(Span::new(start, start + name.len()), Label::new(label), score)
+        Mention::new(Span::new(start, start + name.len()), Label::new(label), score as f32)
     };
     let mentions: Vec<Mention> = names.iter().map(mention).collect();
-    let entities = entities::group(text, &mentions);
+    let entities = dateline_text::entities::group(text, &mentions);
     document["mentions"] = json!(record::mentions(text, &mentions, OffsetUnit::Codepoint));
     document["entities"] = json!(record::entities(text, &mentions, &entities));
     document
+}
+
+pub(super) fn mentions(text: &str, names: &[(&str, &str, f64)]) -> Value {
+    marked(json!({}), text, names)["mentions"].take()
 }
 
 fn lines(lines: &[Value]) -> Value {
@@ -113,7 +119,7 @@ pub(crate) fn hf_many() -> Value {
     json!({"inputs": [BRIGADE, DRONES], "parameters": {"ignore_labels": ["WEAPON"]}})
 }
 
-fn groups(text: &str, names: &[(&str, &str, f32)], without: &str) -> Value {
+fn groups(text: &str, names: &[(&str, &str, f64)], without: &str) -> Value {
     let names: Vec<_> = names.iter().filter(|name| name.1 != without).copied().collect();
     let group = |mention: &Value| {
         json!({
@@ -145,6 +151,71 @@ pub(crate) fn hf_tokens_answer() -> Value {
         token("Port", "B-PLACE", 7, 0.9858),
         token("Almeda", "I-PLACE", 8, 0.9786),
     ])
+}
+
+fn entities(text: &str, names: &[(&str, &str, f64)]) -> Value {
+    let kind = |label: &str| match label {
+        "PLACE" => "LOCATION",
+        "UNIT" => "ORGANIZATION",
+        "WEAPON" => "COMMERCIAL_ITEM",
+        _ => "PERSON",
+    };
+    names
+        .iter()
+        .map(|&(name, label, score)| {
+            let (start, end) = place(text, name);
+            json!({"Score": score, "Type": kind(label), "Text": name, "BeginOffset": start, "EndOffset": end})
+        })
+        .collect()
+}
+
+/// A request in the manner of Amazon Comprehend.
+pub(crate) fn comprehend() -> Value {
+    json!({"LanguageCode": "en", "Text": DRONES})
+}
+
+/// The answer to [`comprehend`].
+pub(crate) fn comprehend_answer() -> Value {
+    json!({"Entities": entities(DRONES, &DRONES_NAMES)})
+}
+
+/// A request with many texts in that manner.
+pub(crate) fn comprehend_many() -> Value {
+    json!({"LanguageCode": "en", "TextList": [BRIGADE, DRONES]})
+}
+
+/// The answer to [`comprehend_many`].
+pub(crate) fn comprehend_many_answer() -> Value {
+    let results = json!([
+        {"Index": 0, "Entities": entities(BRIGADE, &BRIGADE_NAMES)},
+        {"Index": 1, "Entities": entities(DRONES, &DRONES_NAMES)},
+    ]);
+    json!({"ResultList": results, "ErrorList": []})
+}
+
+/// A labelling interface of Label Studio.
+pub(crate) const INTERFACE: &str = "<View><Labels name=\"label\" toName=\"text\"><Label value=\"Location\"/>\
+<Label value=\"Weapon\"/></Labels><Text name=\"text\" value=\"$text\"/></View>";
+
+/// A request of Label Studio.
+pub(crate) fn label_studio() -> Value {
+    json!({"tasks": [{"data": {"text": DRONES}}], "project": "1.1732300000", "label_config": INTERFACE})
+}
+
+/// The answer to [`label_studio`].
+pub(crate) fn label_studio_answer() -> Value {
+    let region = |&(name, _, score): &(&str, &str, f64), id: &str, called: &str| {
+        let (start, end) = place(DRONES, name);
+        json!({
+            "id": id, "from_name": "label", "to_name": "text", "type": "labels", "score": score,
+            "value": {"start": start, "end": end, "text": name, "labels": [called]},
+        })
+    };
+    let regions = [
+        region(&DRONES_NAMES[0], "3f2a8c51d07b9e64", "Weapon"),
+        region(&DRONES_NAMES[1], "9b1c47e2a85d3f06", "Location"),
+    ];
+    json!({"results": [{"model_version": MODEL, "score": 0.9475, "result": regions}]})
 }
 
 /// The models of a service.

@@ -126,7 +126,9 @@ pub(crate) struct HfToken {
 pub(crate) fn problem() -> RefOr<Schema> {
     let error = ObjectBuilder::new().schema_type(Type::String).description(Some("What was wrong, for those clients."));
     AllOfBuilder::new()
-        .description(Some("A problem detail that clients of Hugging Face endpoints can read, too."))
+        .description(Some(
+            "A problem detail that clients of Hugging Face endpoints and of the Open Inference Protocol can read, too.",
+        ))
         .item(Ref::from_schema_name("Problem"))
         .item(ObjectBuilder::new().property("error", error).required("error"))
         .into()

@@ -9,8 +9,10 @@ mod docs;
 mod examples;
 mod headers;
 mod huggingface;
+mod integrations;
 mod paths;
 pub(crate) mod problems;
+mod protocols;
 mod schemas;
 
 use axum::Router;
@@ -27,6 +29,7 @@ const TITLE: &str = "Dateline";
 /// The ways to send a key, as operations refer to them.
 const BEARER: &str = "bearer";
 const API_KEY: &str = "apiKey";
+const BASIC: &str = "basic";
 
 const ABOUT: &str = "\
 Dateline reads conflict reporting and marks who, where, which unit and which weapon. Every mention is an exact slice of \
@@ -55,6 +58,7 @@ pub(crate) fn document() -> OpenApi {
             tag("annotate", "Texts in, mentions out."),
             tag("models", "What the service can find."),
             tag("huggingface", "The same for clients of Hugging Face endpoints."),
+            tag("integrations", "The same for clients of other products, as they are."),
             tag("operations", "For whoever runs the service."),
         ]))
         .paths(paths::paths())
@@ -90,11 +94,14 @@ fn components() -> Components {
     let key = "A key of the service; its operator makes one with `dateline keys add`.";
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(key)).build();
     let api_key = ApiKey::Header(ApiKeyValue::with_description("X-API-Key", key));
+    let password = "The password is a key of the service, the name is ignored; for clients that can send nothing else.";
+    let basic = HttpBuilder::new().scheme(HttpAuthScheme::Basic).description(Some(password)).build();
     let mut components = ComponentsBuilder::new()
         .schemas_from_iter(schemas())
         .schema("HfProblem", huggingface::problem())
         .security_scheme(BEARER, SecurityScheme::Http(bearer))
         .security_scheme(API_KEY, SecurityScheme::ApiKey(api_key))
+        .security_scheme(BASIC, SecurityScheme::Http(basic))
         .responses_from_iter(problems::responses());
     for parameter in paths::parameters() {
         components = components.parameter(parameter.name.clone(), parameter);
@@ -123,6 +130,8 @@ fn schemas() -> Vec<(String, RefOr<Schema>)> {
     collect::<schemas::Ready>(&mut all);
     collect::<huggingface::HfRequest>(&mut all);
     collect::<huggingface::HfAnswer>(&mut all);
+    integrations::collect(&mut all);
+    protocols::schemas(&mut |name, schema| all.push((name, schema)));
     all
 }
 

@@ -12,9 +12,9 @@ use utoipa::openapi::{
 };
 
 use super::problems::{Family, reference};
-use super::{API_KEY, BEARER, examples, headers};
+use super::{API_KEY, BEARER, examples, headers, integrations, protocols};
 
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 const LINES: &str = "application/x-ndjson";
 
 const ANNOTATE: &str = "\
@@ -37,6 +37,11 @@ read.";
 
 /// All paths.
 pub(crate) fn paths() -> Paths {
+    protocols::paths(own()).build()
+}
+
+/// Those of the service's own contract.
+fn own() -> PathsBuilder {
     let get = |operation: OperationBuilder| PathItem::new(HttpMethod::Get, operation);
     let post = |operation: OperationBuilder| PathItem::new(HttpMethod::Post, operation);
     PathsBuilder::new()
@@ -46,10 +51,15 @@ pub(crate) fn paths() -> Paths {
         .path("/v1/hf/{model}", post(hugging_face()))
         .path("/health/live", get(live()))
         .path("/health/ready", get(ready()))
+        .path("/integrations/comprehend", post(integrations::comprehend()))
+        .path("/integrations/label-studio/health", get(integrations::label_studio_health()))
+        .path("/integrations/label-studio/versions", get(integrations::label_studio_versions()))
+        .path("/integrations/label-studio/setup", post(integrations::label_studio_setup()))
+        .path("/integrations/label-studio/predict", post(integrations::label_studio_predict()))
+        .path("/integrations/label-studio/webhook", post(integrations::label_studio_webhook()))
         .path("/metrics", get(metrics()))
         .path("/openapi.json", get(document()))
         .path("/docs", get(docs()))
-        .build()
 }
 
 fn annotate() -> OperationBuilder {
@@ -232,16 +242,16 @@ pub(crate) fn parameters() -> Vec<Parameter> {
     ]
 }
 
-fn parameter_ref(name: &str) -> Ref {
+pub(super) fn parameter_ref(name: &str) -> Ref {
     Ref::new(format!("#/components/parameters/{name}"))
 }
 
-fn operation(tag: &str, id: &str, summary: &str, description: &str) -> OperationBuilder {
+pub(super) fn operation(tag: &str, id: &str, summary: &str, description: &str) -> OperationBuilder {
     OperationBuilder::new().tag(tag).operation_id(Some(id)).summary(Some(summary)).description(Some(description))
 }
 
 /// An operation that wants a key if the service has any: no key, or either way to send one.
-fn keyed(operation: OperationBuilder) -> OperationBuilder {
+pub(super) fn keyed(operation: OperationBuilder) -> OperationBuilder {
     let none: [&str; 0] = [];
     operation
         .security(SecurityRequirement::default())
@@ -250,21 +260,21 @@ fn keyed(operation: OperationBuilder) -> OperationBuilder {
 }
 
 /// An operation that never wants a key.
-fn open(operation: OperationBuilder) -> OperationBuilder {
+pub(super) fn open(operation: OperationBuilder) -> OperationBuilder {
     operation.securities(Some([]))
 }
 
-fn refuse(operation: OperationBuilder, family: Family, statuses: &[u16]) -> OperationBuilder {
+pub(super) fn refuse(operation: OperationBuilder, family: Family, statuses: &[u16]) -> OperationBuilder {
     statuses
         .iter()
         .fold(operation, |operation, &status| operation.response(status.to_string(), reference(family, status)))
 }
 
-fn ok(description: &str, kind: &str, content: Content) -> ResponseBuilder {
+pub(super) fn ok(description: &str, kind: &str, content: Content) -> ResponseBuilder {
     headers::common(ResponseBuilder::new().description(description)).content(kind, content)
 }
 
-fn content<const N: usize>(schema: &str, examples: [(&'static str, &str, Value); N]) -> Content {
+pub(super) fn content<const N: usize>(schema: &str, examples: [(&'static str, &str, Value); N]) -> Content {
     let schema = Ref::from_schema_name(schema);
     ContentBuilder::new().schema(Some(schema)).examples_from_iter(shown(examples)).build()
 }
@@ -280,6 +290,6 @@ fn shown<const N: usize>(examples: [(&'static str, &str, Value); N]) -> [(&'stat
     examples.map(|(name, summary, value)| (name, ExampleBuilder::new().summary(summary).value(Some(value))))
 }
 
-fn string() -> ObjectBuilder {
+pub(super) fn string() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 
 use dateline_model::DeviceSpec;
+use dateline_server::integrations::Integrations;
 
 use super::ServeSettings;
 use super::values::{ModelSpec, Seconds};
@@ -32,6 +33,7 @@ impl ServeSettings {
             cors_origin: Some(Vec::new()),
             log_format: Some(LogFormat::Text),
             log_level: Some("info".to_owned()),
+            integrations: Integrations::standard(),
             ..Self::default()
         }
     }

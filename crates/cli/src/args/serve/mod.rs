@@ -36,7 +36,7 @@ Examples:
 Each setting can be given in four places, of which the first that has it counts: the flag (--max-body 64), the
 environment (DATELINE_MAX_BODY=64), the file of --config (max-body = 64), the default. --print-config shows the outcome.
 A list is separated by commas, or given once an entry; in the file it is a list of strings. An empty variable is as
-good as none. Paths are relative to the folder in which the command runs.
+good as none. Paths are relative to the folder in which the command runs. The file has tables for integrations, too.
 
 It says \"listening on http://…\" on standard error when it listens; GET /health/ready answers 200 once the model is
 ready. On Ctrl-C or SIGTERM it finishes what is in flight and ends.";

@@ -4,13 +4,17 @@ use super::ServeSettings;
 
 /// `settings` as TOML; those that have no value are named in a comment, so that none is missing from sight.
 pub(super) fn to_toml(settings: &ServeSettings) -> String {
-    let mut text = toml::to_string(settings).expect("strings, numbers and lists of strings are valid TOML");
+    let text = toml::to_string(settings).expect("strings, numbers, lists and tables of strings are valid TOML");
+    // A key that stands behind a table belongs to the table.
+    let tables = text.find("\n[").map_or(text.len(), |line_break| line_break + 1);
+    let (keys, tables) = text.split_at(tables);
+    let mut keys = keys.trim_end().to_owned() + "\n";
     for key in ServeSettings::keys() {
-        if !text.lines().any(|line| line.strip_prefix(&key).is_some_and(|rest| rest.starts_with(" ="))) {
-            text.push_str(&format!("# {key} is not set\n"));
+        if !keys.lines().any(|line| line.strip_prefix(&key).is_some_and(|rest| rest.starts_with(" ="))) {
+            keys.push_str(&format!("# {key} is not set\n"));
         }
     }
-    text
+    if tables.is_empty() { keys } else { format!("{keys}\n{tables}") }
 }
 
 impl ServeSettings {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use dateline_model::{DeviceSpec, Precision};
 use dateline_server::TlsFiles;
+use dateline_server::integrations::Integrations;
 
 use super::ServeSettings;
 use super::values::{ModelSpec, Origin, Seconds};
@@ -68,6 +69,8 @@ pub(crate) struct ServeConfig {
     pub(crate) log_level: String,
     /// Where to send traces.
     pub(crate) otlp_endpoint: Option<String>,
+    /// What the protocols of other products are to do.
+    pub(crate) integrations: Integrations,
 }
 
 /// A model that was found.
@@ -87,6 +90,7 @@ impl ServeSettings {
         let hub = HubRequest { revision: self.revision, offline: set(self.offline) };
         let log_level = set(self.log_level);
         logging::filter(&log_level)?;
+        self.integrations.check().map_err(usage)?;
         let config = ServeConfig {
             listen: set(self.listen),
             models: find_models(&set(self.model), &hub, places)?,
@@ -111,6 +115,7 @@ impl ServeSettings {
             log_format: set(self.log_format),
             log_level,
             otlp_endpoint: self.otlp_endpoint,
+            integrations: self.integrations,
         };
         check_access(&config, set(self.open))?;
         check_metrics(&config)?;

@@ -1,4 +1,5 @@
-//! Every setting of `dateline serve`, once: each field is a flag, a variable and a key of the configuration file.
+//! Every setting of `dateline serve`, once: each field is a flag, a variable and a key of the configuration file, but for
+//! the tables of the integrations, which the file alone can have.
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueHint};
 use dateline_model::{DeviceSpec, Precision};
+use dateline_server::integrations::Integrations;
 use serde::{Deserialize, Serialize};
 
 use super::values::{ModelSpec, Origin, Seconds, list, word};
@@ -109,6 +111,9 @@ pub(crate) struct ServeSettings {
     /// Where to send traces, in builds with the feature `otlp`.
     #[arg(long, env = "DATELINE_OTLP_ENDPOINT", value_name = "URL", value_hint = ValueHint::Url, help_heading = LOG)]
     pub(super) otlp_endpoint: Option<String>,
+    /// Tables of the file alone: what the protocols of other products are to do.
+    #[arg(skip)]
+    pub(super) integrations: Integrations,
 }
 
 const MODEL: &str = "Model";
@@ -148,6 +153,7 @@ impl ServeSettings {
             log_format,
             log_level,
             otlp_endpoint,
+            integrations,
         } = self;
         Self {
             listen: listen.or(other.listen),
@@ -177,6 +183,7 @@ impl ServeSettings {
             log_format: log_format.or(other.log_format),
             log_level: log_level.or(other.log_level),
             otlp_endpoint: otlp_endpoint.or(other.otlp_endpoint),
+            integrations: integrations.or(other.integrations),
         }
     }
 }

@@ -137,6 +137,7 @@ fn what_is_printed_gives_the_same_again() {
     for args in [&[][..], &all[..]] {
         let text = printed(args);
         let (_folder, path) = file(&text);
+        assert!(text.contains("\n[integrations.comprehend.labels]\n"), "{text}");
         assert_eq!(printed(&["--config", &path]), text);
         assert_eq!(config(&["--config", &path]), config(args));
         for key in ServeSettings::keys() {
@@ -157,7 +158,9 @@ fn every_flag_has_its_key_and_its_variable() {
         let variable = format!("DATELINE_{}", name.to_uppercase().replace('-', "_"));
         assert_eq!(arg.get_env().and_then(|env| env.to_str()), Some(variable.as_str()));
     }
-    assert_eq!(error.matches("`, `").count() + 1, ServeSettings::keys().len());
+    // The tables of the integrations have neither.
+    assert!(error.contains("`integrations`"), "{error}");
+    assert_eq!(error.matches("`, `").count(), ServeSettings::keys().len());
 }
 
 /// A model of a newsroom's sources must not be open to a network because somebody wrote 0.0.0.0.
@@ -199,6 +202,36 @@ fn what_contradicts_itself_is_refused() {
     }
     let (_folder, path) = file("model = []\n");
     assert!(refused(&["--config", &path]).contains("empty list"));
+}
+
+/// An entry of the file changes its label and leaves the others as they are.
+#[test]
+fn integrations_call_labels_as_the_file_says() {
+    let (_folder, path) = file(
+        "max-body = 3\n[integrations.comprehend]\nlanguages = [\"fr\"]\n[integrations.comprehend.labels]\nWEAPON = \"OTHER\"\n\
+         [integrations.label-studio.labels]\nPLACE = [\"Ort\", \"Stadt\"]\nUNIT = []\n",
+    );
+    let integrations = config(&["--config", &path]).integrations;
+    let comprehend = &integrations.comprehend;
+    assert_eq!(comprehend.languages.as_deref(), Some(&["fr".to_owned()][..]));
+    assert_eq!(
+        (comprehend.labels.name_of("WEAPON"), comprehend.labels.name_of("PLACE")),
+        (Some("OTHER"), Some("LOCATION"))
+    );
+    let label_studio = &integrations.label_studio.labels;
+    assert_eq!(label_studio.names("PLACE").unwrap(), ["Ort", "Stadt"]);
+    assert_eq!((label_studio.names("UNIT").unwrap().len(), label_studio.names("PERSON").unwrap().len()), (0, 1));
+    for (text, says) in [
+        ("[integrations.comprehend.labels]\nPLACE = \"GPE\"\n", "none of PERSON, LOCATION"),
+        ("[integrations.comprehend.labels]\nPLACE = [\"LOCATION\", \"OTHER\"]\n", "several types"),
+        ("[integrations.comprehend]\nlanguages = [\"english\"]\n", "none of en, es"),
+        ("[integrations.comprehends.labels]\nPLACE = \"GPE\"\n", "label-studio"),
+        ("[integrations.label-studio.labels]\nPLACE = 1\n", "a list of names"),
+    ] {
+        let (_folder, path) = file(text);
+        let message = refused(&["--config", &path]);
+        assert!(message.contains(says), "{text}: {message}");
+    }
 }
 
 #[cfg(not(feature = "otlp"))]
