@@ -183,10 +183,8 @@ impl Found {
                 .read_event()
                 .map_err(|error| format!("not well-formed at byte {}: {error}", reader.error_position()))?;
             match &event {
-                Event::Decl(declaration) => {
-                    if declaration.version().is_ok_and(|version| version == "1.1") {
-                        version = XmlVersion::Explicit1_1;
-                    }
+                Event::Decl(declaration) if declaration.version().is_ok_and(|version| version == "1.1") => {
+                    version = XmlVersion::Explicit1_1;
                 }
                 Event::Start(tag) | Event::Empty(tag) => {
                     let after = position(reader.buffer_position());
