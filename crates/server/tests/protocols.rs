@@ -250,6 +250,21 @@ async fn an_article_comes_back_as_concepts() {
 }
 
 #[tokio::test]
+async fn a_story_in_ninjs_goes_back_with_what_it_speaks_of() {
+    let story = json!({"standard": {"name": "ninjs", "version": "3.1"}, "uri": "x", "zeta": 1.50, "alpha": [],
+        "places": [{"name": "Lagos"}], "headlines": [{"value": "🚀 Kyiv"}]});
+    let (status, answer) = post("/v1/ninjs", story.clone()).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let names: Vec<_> = answer["places"].as_array().unwrap().iter().map(|place| &place["name"]).collect();
+    assert_eq!(names, ["Lagos", "Kyiv"]);
+    assert_eq!((&answer["zeta"], &answer["headlines"]), (&story["zeta"], &story["headlines"]));
+    let (_, again) = post("/v1/ninjs", answer.clone()).await;
+    assert_eq!(again, answer, "a second time adds nothing");
+    let (status, problem) = post("/v1/ninjs", json!({"uri": "x"})).await;
+    assert_eq!((status, problem["code"].as_str()), (StatusCode::UNPROCESSABLE_ENTITY, Some("missing_field")));
+}
+
+#[tokio::test]
 async fn what_imatrics_has_and_we_have_not_is_refused() {
     for path in ["concept/get", "concept/create", "article/store", "article/concept"] {
         let (status, problem) = post(&format!("/integrations/imatrics/{path}"), json!({"title": "Kyiv"})).await;

@@ -7,6 +7,7 @@ pub(crate) mod imatrics;
 pub(crate) mod inception;
 pub(crate) mod label_studio;
 pub(crate) mod labels;
+pub(crate) mod ninjs;
 pub(crate) mod open_inference;
 
 use axum::Router;
@@ -82,6 +83,7 @@ pub(crate) fn routes() -> Router<App> {
         .merge(imatrics::routes())
         .merge(inception::routes())
         .merge(label_studio::routes())
+        .merge(ninjs::routes())
         .merge(open_inference::routes())
 }
 
@@ -94,7 +96,7 @@ pub(crate) fn open_routes() -> Router<App> {
 pub(crate) fn is_posted(uri: &Uri) -> bool {
     let path = uri.path().strip_prefix("/integrations/");
     let is_posted = path.is_some_and(|path| !path.ends_with("/health") && !path.ends_with("/versions"));
-    is_posted || open_inference::is_posted(uri)
+    is_posted || ninjs::is_asked(uri) || open_inference::is_posted(uri)
 }
 
 /// The key that a request comes with where the protocol has a way of its own to send one.

@@ -32,6 +32,12 @@ each mention on the layer that the request names. Offsets, those of `range` incl
 Other fields of the body are ignored. `POST /integrations/inception/train` is refused: this service does not learn from \
 requests.";
 
+const NINJS: &str = "\
+A story in IPTC's ninjs, version 1, 2 or 3, goes back with the people, places, organisations (units) and objects (weapons) \
+that its headline and its body speak of, in the fields that its version has for them. Confidence and relevance stand in its \
+`subjects` where that version allows them. Everything else goes back as it came, and names that are there already are not \
+added again.";
+
 const INFER: &str = "\
 The Open Inference Protocol, version 2, of KServe and Triton. The one input is `text`, strings of the shape [n] or [n, 1]. \
 The outputs are `mentions`, for each text a string of JSON, and as columns of all mentions `document` (the number of the \
@@ -42,7 +48,8 @@ behind their length in four bytes. A slash in the model's name may stand as it i
 pub(super) fn paths(own: PathsBuilder) -> PathsBuilder {
     let get = |operation: OperationBuilder| PathItem::new(HttpMethod::Get, operation);
     let post = |operation: OperationBuilder| PathItem::new(HttpMethod::Post, operation);
-    own.path("/integrations/imatrics/article/analysis", post(imatrics()))
+    own.path("/v1/ninjs", post(ninjs()))
+        .path("/integrations/imatrics/article/analysis", post(imatrics()))
         .path("/integrations/inception/predict", post(inception()))
         .path("/v2", get(server()))
         .path("/v2/health/live", get(live()))
@@ -65,6 +72,7 @@ pub(super) fn schemas(add: &mut impl FnMut(String, RefOr<Schema>)) {
             }
         }
     }
+    collect::<NinjsStory>(add);
     collect::<ImatricsArticle>(add);
     collect::<ImatricsAnswer>(add);
     collect::<InceptionRequest>(add);
@@ -75,6 +83,14 @@ pub(super) fn schemas(add: &mut impl FnMut(String, RefOr<Schema>)) {
     collect::<InferenceModel>(add);
     collect::<InferenceRequest>(add);
     collect::<InferenceAnswer>(add);
+}
+
+/// A story in IPTC's ninjs, of any version: the standard's own schema says what can stand there.
+#[derive(ToSchema)]
+pub(crate) struct NinjsStory {
+    /// The story's name for the world.
+    #[schema(required = false)]
+    uri: String,
 }
 
 /// An article.
@@ -316,6 +332,26 @@ fn with_password(operation: OperationBuilder) -> OperationBuilder {
 
 fn body(about: &str, content: Content) -> RequestBody {
     RequestBodyBuilder::new().description(Some(about)).required(Some(Required::True)).content(JSON, content).build()
+}
+
+fn ninjs() -> OperationBuilder {
+    let story = json!({
+        "standard": {"name": "ninjs", "version": "3.1"}, "uri": "urn:example:1",
+        "bodies": [{"contenttype": "text/plain", "value": examples::DRONES}],
+    });
+    let mut answer = story.clone();
+    answer["places"] = json!([{"name": examples::DRONES_NAMES[1].0}]);
+    answer["objects"] = json!([{"name": examples::DRONES_NAMES[0].0}]);
+    let operation = operation("integrations", "enrichNinjs", "Enrich a story in ninjs", NINJS);
+    let operation = ["min_score", "labels", "model"]
+        .into_iter()
+        .fold(operation, |operation, name| operation.parameter_ref(parameter_ref(name)));
+    let operation = operation
+        .parameter_ref(parameter_ref("traceparent"))
+        .request_body(Some(body("A story in ninjs.", content("NinjsStory", [("story", "A story", story)]))));
+    let answer = content("NinjsStory", [("story", "The story with what it speaks of", answer)]);
+    let operation = operation.response("200", ok("The story, enriched.", JSON, answer));
+    refuse(keyed(operation), Family::Plain, &[400, 401, 408, 413, 415, 422, 429, 500, 503, 504])
 }
 
 fn imatrics() -> OperationBuilder {
