@@ -208,9 +208,9 @@ fn read_input(input: &Source<'_>, binary: &[u8], most: usize) -> Result<(Vec<Arc
     let texts = match (data, size) {
         (None, Some(_)) => read_binary(binary, count)?,
         (Some(data), None) => {
-            let elements = input.elements(&data, most)?.unwrap_or_default();
+            let elements = input.elements(&data, most)?.map_err(|there| wrong(other_count(count, there)))?;
             let text = |element: &Source<'_>| Ok(Arc::from(element.element::<One>("data")?.0));
-            elements.iter().map(text).collect::<Result<_, Problem>>()?
+            elements.iter().map(text).collect::<Result<Vec<_>, Problem>>()?
         }
         (Some(_), Some(_)) => return Err(wrong("`data` and `binary_data_size` exclude each other".to_owned())),
         (None, None) => {
@@ -219,9 +219,13 @@ fn read_input(input: &Source<'_>, binary: &[u8], most: usize) -> Result<(Vec<Arc
         }
     };
     if texts.len() != count {
-        return Err(wrong(format!("the shape says {count} texts, and there are {}", texts.len())));
+        return Err(wrong(other_count(count, texts.len())));
     }
     Ok((texts, column))
+}
+
+fn other_count(said: usize, there: usize) -> String {
+    format!("the shape says {said} texts, and there are {there}")
 }
 
 /// The elements of a BYTES tensor, each behind its length in four bytes, the lowest first.
@@ -394,7 +398,7 @@ mod tests {
             (input("shape", json!([1, 2])), Code::InvalidField, "[n, 1]"),
             (input("shape", json!([2])), Code::InvalidField, "there are 1"),
             (input("shape", json!([4])), Code::TooManyDocuments, "more than the 3"),
-            (input("data", json!(["a", "b", "c", "d"])), Code::InvalidField, "there are 0"),
+            (input("data", json!(["a", "b", "c", "d"])), Code::InvalidField, "there are 4"),
             (input("data", json!([5])), Code::InvalidField, "expected a string"),
             (input("data", json!([["a", "b"]])), Code::InvalidField, "a row of one string"),
             (input("parameters", json!({"shared_memory_region": "x"})), Code::UnknownField, "shared_memory_region"),

@@ -185,7 +185,8 @@ mod tests {
 
     fn found() -> Found {
         let texts = ["🚀 Kyiv, Lviv", "", "Kyiv"].map(Arc::from);
-        let mention = |start: usize, label: &str| Mention::new(Span::new(start, start + 4), Label::new(label), 0.98765);
+        let mention =
+            |start: usize, label: &str| Mention::new(Span::new(start, start + 4), Label::new(label), 0.987_654);
         Found::new(
             &texts,
             &[vec![mention(5, "PLACE"), mention(11, "UNIT")], vec![], vec![mention(0, "PLACE")]],
