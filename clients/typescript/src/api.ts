@@ -64,6 +64,166 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/integrations/comprehend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Annotate texts as Amazon Comprehend
+         * @description Amazon Comprehend's `DetectEntities` and `BatchDetectEntities`, as the AWS SDKs send them (AWS JSON 1.1), here and at `/`. The header `X-Amz-Target` names the action. The key of this service is the access key id of the signature, which is not checked otherwise. Offsets are code points. Limits and errors are Amazon's.
+         */
+        post: operations["comprehend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/integrations/imatrics/article/analysis": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Analyse an article as iMatrics
+         * @description What Superdesk's iMatrics client asks of an article. What the article speaks of comes back as concepts, the most relevant first; a concept's uuid (version 5) follows from its label and title. Other fields of the body are ignored. Of the rest of iMatrics' protocol nothing is served: concepts are not stored.
+         */
+        post: operations["imatricsAnalysis"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/integrations/inception/predict": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Suggest annotations to INCEpTION
+         * @description Version 1 of the protocol of INCEpTION's external recommenders: the document comes back as it was, with a suggestion for each mention on the layer that the request names. Offsets, those of `range` included, are UTF-16 units, as UIMA counts. Other fields of the body are ignored. `POST /integrations/inception/train` is refused: this service does not learn from requests.
+         */
+        post: operations["inceptionPredict"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/integrations/label-studio/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether the backend is up
+         * @description What Label Studio asks before it connects a project or asks for predictions.
+         */
+        get: operations["labelStudioHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/integrations/label-studio/predict": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Predict tasks of Label Studio
+         * @description Predictions for tasks of Label Studio. `label_config` says which text of a task is meant and which labels there are; a label that it does not offer is left out. Without `label_config` that of the project's last setup counts. A task without a text has an empty prediction; one on which the model failed has an empty list in its place. Offsets are code points.
+         */
+        post: operations["labelStudioPredict"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/integrations/label-studio/setup": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Connect a project of Label Studio
+         * @description Reads the interface of a project, and keeps it for predictions that come without one. Tokens and addresses that Label Studio sends along are neither read nor kept.
+         */
+        post: operations["labelStudioSetup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/integrations/label-studio/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The models of the backend
+         * @description The models that there are, by the names of `GET /v1/models`.
+         */
+        get: operations["labelStudioVersions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/integrations/label-studio/webhook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hear of an event in Label Studio
+         * @description Nothing follows from an event. `START_TRAINING` is refused: this service does not train.
+         */
+        post: operations["labelStudioWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/metrics": {
         parameters: {
             query?: never;
@@ -189,6 +349,146 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/ninjs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enrich a story in ninjs
+         * @description A story in IPTC's ninjs, version 1, 2 or 3, goes back with the people, places, organisations (units) and objects (weapons) that its headline and its body speak of, in the fields that its version has for them. Confidence and relevance stand in its `subjects` where that version allows them. Everything else goes back as it came, and names that are there already are not added again.
+         */
+        post: operations["enrichNinjs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Describe the service to inference clients
+         * @description What answers, by the Open Inference Protocol.
+         */
+        get: operations["inferenceServer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/health/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether the process runs, for inference clients
+         * @description As `GET /health/live`, by the Open Inference Protocol. No key is asked for.
+         */
+        get: operations["inferenceLive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/health/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether texts can be annotated, for inference clients
+         * @description As `GET /health/ready`, by the Open Inference Protocol. No key is asked for.
+         */
+        get: operations["inferenceReady"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/models/{model}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Describe a model to inference clients
+         * @description What a model takes and gives, by the Open Inference Protocol.
+         */
+        get: operations["inferenceModel"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/models/{model}/infer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Annotate texts as an inference server
+         * @description The Open Inference Protocol, version 2, of KServe and Triton. The one input is `text`, strings of the shape [n] or [n, 1]. The outputs are `mentions`, for each text a string of JSON, and as columns of all mentions `document` (the number of the text), `start`, `end`, `label` and `score`. Tensors may be binary both ways: with Inference-Header-Content-Length, strings behind their length in four bytes. A slash in the model's name may stand as it is or as `%2F`.
+         */
+        post: operations["inferenceInfer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/models/{model}/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether a model can annotate
+         * @description Answers 200 while the model can annotate, by the Open Inference Protocol.
+         */
+        get: operations["inferenceModelReady"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -286,6 +586,70 @@ export interface components {
             /** @description Who and what that is, those that the text is most about first; not there if the request says `entities: false`. */
             entities?: components["schemas"]["Entity"][];
         };
+        /** @description What was found in one text (`Entities`), or in many (`ResultList`, `ErrorList`). */
+        ComprehendAnswer: components["schemas"]["ComprehendEntities"] | components["schemas"]["ComprehendBatch"];
+        /** @description What was found in many texts, and which of them could not be read. */
+        ComprehendBatch: {
+            ResultList: components["schemas"]["ComprehendResult"][];
+            ErrorList: components["schemas"]["ComprehendError"][];
+        };
+        /** @description What was found in a text. */
+        ComprehendEntities: {
+            Entities: components["schemas"]["ComprehendEntity"][];
+        };
+        /** @description A mention. */
+        ComprehendEntity: {
+            /**
+             * Format: double
+             * @description How sure the model is.
+             */
+            Score: number;
+            /** @description What it names. */
+            Type: components["schemas"]["ComprehendType"];
+            /** @description The mention. */
+            Text: string;
+            /** @description Where it begins, in code points. */
+            BeginOffset: number;
+            /** @description One past its end, in code points. */
+            EndOffset: number;
+        };
+        /** @description What was wrong with one of many texts. */
+        ComprehendError: {
+            /** @description Which text, from 0. */
+            Index: number;
+            /** @example TEXT_SIZE_LIMIT_EXCEEDED */
+            ErrorCode: string;
+            ErrorMessage: string;
+        };
+        /** @description What went wrong, under Amazon's name for it. */
+        ComprehendFault: {
+            /** @example InvalidRequestException */
+            __type: string;
+            Message: string;
+        };
+        /** @description What `DetectEntities` or `BatchDetectEntities` takes; other members are let through. */
+        ComprehendRequest: {
+            /**
+             * @description The language of the texts, one that this service reads.
+             * @example en
+             */
+            LanguageCode: string;
+            /** @description `DetectEntities`: the text, of at most 100,000 bytes. */
+            Text?: string | null;
+            /** @description `BatchDetectEntities`: at most 25 texts, of at most 5,000 bytes each. */
+            TextList?: string[] | null;
+        };
+        /** @description What was found in one of many texts. */
+        ComprehendResult: {
+            /** @description Which text, from 0. */
+            Index: number;
+            Entities: components["schemas"]["ComprehendEntity"][];
+        };
+        /**
+         * @description The types of Comprehend.
+         * @enum {string}
+         */
+        ComprehendType: "PERSON" | "LOCATION" | "ORGANIZATION" | "COMMERCIAL_ITEM" | "EVENT" | "DATE" | "QUANTITY" | "TITLE" | "OTHER";
         /** @description A device that the models run on. */
         DeviceState: {
             /**
@@ -403,7 +767,7 @@ export interface components {
             /** @description By how many tokens the windows of a long text overlap. */
             stride?: number | null;
         };
-        /** @description A problem detail that clients of Hugging Face endpoints can read, too. */
+        /** @description A problem detail that clients of Hugging Face endpoints and of the Open Inference Protocol can read, too. */
         HfProblem: components["schemas"]["Problem"] & {
             /** @description What was wrong, for those clients. */
             error: string;
@@ -435,6 +799,274 @@ export interface components {
             start: number;
             /** @description Where it ends: one past its last unit. */
             end: number;
+        };
+        /** @description What an article speaks of. */
+        ImatricsAnswer: {
+            /** @description The most relevant first. */
+            concepts: components["schemas"]["ImatricsConcept"][];
+            /** @description Always empty: there is no thesaurus above the concepts. */
+            broader: unknown[];
+        };
+        /** @description An article. */
+        ImatricsArticle: {
+            /** @description Its headline. */
+            headline?: string | null;
+            /** @description Its paragraphs, as plain text. */
+            body: string[];
+        };
+        /** @description A person, a place, a unit or a weapon; with `conceptFields` only the fields that it names. */
+        ImatricsConcept: {
+            /**
+             * Format: uuid
+             * @description Version 5, of the URL `urn:dateline:entity:LABEL:TITLE`.
+             */
+            uuid?: string;
+            /** @description How the article names it best. */
+            title?: string;
+            /**
+             * @description Its type, `person`, `place`, `organisation` or `object` unless the operator says otherwise.
+             * @example place
+             */
+            type?: string;
+            /**
+             * Format: double
+             * @description How much the article is about it.
+             */
+            weight?: number;
+            /** @description What else the article calls it. */
+            aliases?: string[];
+            /** @description Always `dateline`. */
+            source?: string;
+            /** @description Always empty: concepts are linked to no other source. */
+            links?: unknown[];
+            /** @description Always empty. */
+            geometry?: Record<string, never>;
+        };
+        /** @description The document with suggestions. */
+        InceptionAnswer: {
+            /** @description UIMA's XMI: what was sent, and the suggestions. */
+            document: string;
+        };
+        /** @description A document. */
+        InceptionDocument: {
+            /** @description UIMA's XMI. */
+            xmi: string;
+        };
+        /** @description What is to be filled. */
+        InceptionMetadata: {
+            /** @description A type of the type system that descends from `uima.tcas.Annotation`. */
+            layer: string;
+            /** @description A feature of the layer that takes strings. */
+            feature: string;
+            range?: components["schemas"]["InceptionRange"] | null;
+        };
+        /** @description A part of a text, in UTF-16 units. */
+        InceptionRange: {
+            /** Format: int64 */
+            begin: number;
+            /** Format: int64 */
+            end: number;
+        };
+        /** @description A document and where suggestions go. */
+        InceptionRequest: {
+            metadata: components["schemas"]["InceptionMetadata"];
+            document: components["schemas"]["InceptionDocument"];
+            /** @description UIMA's type system, as XML. */
+            typeSystem: string;
+        };
+        /** @description The mentions, as tensors. */
+        InferenceAnswer: {
+            model_name: string;
+            /** @description That of the request. */
+            id?: string;
+            outputs: components["schemas"]["InferenceOutput"][];
+        };
+        /** @description How an output comes back. */
+        InferenceBinary: {
+            binary_data?: boolean;
+        };
+        /** @description A tensor that a model takes or gives. */
+        InferenceDescribed: {
+            name: string;
+            datatype: string;
+            /** @description -1 is any number. */
+            shape: number[];
+        };
+        /** @description The texts. */
+        InferenceInput: {
+            name: string;
+            datatype: string;
+            /** @description [n] or [n, 1]. */
+            shape: number[];
+            /** @description n texts, or n lists of one; missing where the texts follow in binary. */
+            data?: string[];
+            parameters?: components["schemas"]["InferenceSize"];
+        };
+        /** @description That it runs. */
+        InferenceLive: {
+            live: boolean;
+        };
+        /** @description A model. */
+        InferenceModel: {
+            name: string;
+            platform: string;
+            inputs: components["schemas"]["InferenceDescribed"][];
+            outputs: components["schemas"]["InferenceDescribed"][];
+        };
+        /** @description A tensor. */
+        InferenceOutput: {
+            name: string;
+            datatype: string;
+            shape: number[];
+            /** @description Strings or numbers; missing where they follow in binary. */
+            data?: unknown[];
+            parameters?: components["schemas"]["InferenceSize"];
+        };
+        /** @description Options. */
+        InferenceParameters: {
+            offsets?: components["schemas"]["OffsetUnit"];
+            /**
+             * Format: double
+             * @description Leaves out mentions that the model is less sure of.
+             */
+            min_score?: number;
+            /**
+             * @description Keeps mentions of these labels only, separated by commas.
+             * @example PLACE,UNIT
+             */
+            labels?: string;
+            /** @description Whether outputs come back in binary that do not say so themselves. */
+            binary_data_output?: boolean;
+        };
+        /** @description That texts can be annotated. */
+        InferenceReady: {
+            /** @description The model that was asked for. */
+            name?: string;
+            ready: boolean;
+        };
+        /** @description Texts for a model. */
+        InferenceRequest: {
+            /** @description Goes back as it came. */
+            id?: string | null;
+            parameters?: components["schemas"]["InferenceParameters"];
+            inputs: components["schemas"]["InferenceInput"][];
+            /** @description Without it all outputs come back. */
+            outputs?: components["schemas"]["InferenceWanted"][];
+        };
+        /** @description What answers. */
+        InferenceServer: {
+            name: string;
+            version: string;
+            /** @description Extensions of the protocol that are served. */
+            extensions: string[];
+        };
+        /** @description Where the texts follow in binary. */
+        InferenceSize: {
+            /** @description Bytes of the tensor. */
+            binary_data_size?: number;
+        };
+        /** @description An output that is wanted. */
+        InferenceWanted: {
+            name: string;
+            parameters?: components["schemas"]["InferenceBinary"];
+        };
+        /** @description Something that happened in a project. */
+        LabelStudioEvent: {
+            /** @example ANNOTATION_CREATED */
+            action?: string | null;
+        };
+        /** @description The backend is up. */
+        LabelStudioHealth: {
+            /** @example UP */
+            status: string;
+            /** @example Dateline */
+            model_class: string;
+        };
+        /** @description An event was heard. */
+        LabelStudioHeard: {
+            /** @example ok */
+            status: string;
+            /** @description Always null: nothing follows from an event. */
+            result: Record<string, never> | null;
+        };
+        /** @description Where a region is and what it names. */
+        LabelStudioLabelled: {
+            /** @description Where it begins, in code points. */
+            start: number;
+            /** @description One past its end, in code points. */
+            end: number;
+            /** @description The mention. */
+            text: string;
+            /** @description Its one label, as the interface has it. */
+            labels: string[];
+        };
+        /** @description What was found in a task. */
+        LabelStudioPrediction: {
+            /**
+             * @description The model that read it.
+             * @example dateline-en-small
+             */
+            model_version: string;
+            /**
+             * Format: double
+             * @description The average of the regions' scores; null if there are none.
+             */
+            score: number | null;
+            result: components["schemas"]["LabelStudioRegion"][];
+        };
+        /** @description A prediction, or an empty list where the model failed. */
+        LabelStudioPredictions: components["schemas"]["LabelStudioPrediction"] | components["schemas"]["LabelStudioPrediction"][];
+        /** @description A mention under a control of the interface. */
+        LabelStudioRegion: {
+            /** @description The same for the same region. */
+            id: string;
+            from_name: string;
+            to_name: string;
+            /**
+             * @description Always `labels`.
+             * @example labels
+             */
+            type: string;
+            value: components["schemas"]["LabelStudioLabelled"];
+            /**
+             * Format: double
+             * @description How sure the model is.
+             */
+            score: number;
+        };
+        /** @description A prediction for each task, in their order. */
+        LabelStudioResults: {
+            results: components["schemas"]["LabelStudioPredictions"][];
+        };
+        /** @description A project that is connected. Only these members are read. */
+        LabelStudioSetup: {
+            project?: string | null;
+            /** @description The XML of its labelling interface. */
+            schema?: string | null;
+        };
+        /** @description A task; other members are let through. */
+        LabelStudioTask: {
+            /** @description Its data, among them the text. */
+            data?: Record<string, never> | null;
+        };
+        /** @description Tasks to predict; other members are let through. */
+        LabelStudioTasks: {
+            tasks: components["schemas"]["LabelStudioTask"][];
+            /** @description The XML of the labelling interface. */
+            label_config?: string | null;
+            /** @description The project, whose last setup counts if there is no `label_config`. */
+            project?: string | null;
+            /** @description The model that reads the texts, one of `GET /v1/models`; another name is as good as none. */
+            model_version?: string | null;
+        };
+        /** @description The model that a connected project gets. */
+        LabelStudioVersion: {
+            /** @example dateline-en-small */
+            model_version: string;
+        };
+        /** @description The models that there are. */
+        LabelStudioVersions: {
+            versions: string[];
         };
         /** @description What a model marks. */
         Labels: {
@@ -511,6 +1143,11 @@ export interface components {
         Models: {
             /** @description All of them, the default one first. */
             models: components["schemas"]["Model"][];
+        };
+        /** @description A story in IPTC's ninjs, of any version: the standard's own schema says what can stand there. */
+        NinjsStory: {
+            /** @description The story's name for the world. */
+            uri?: string;
         };
         /**
          * @description The unit that `start` and `end` are counted in. `text[start..end]`, counted so, is always the mention.
@@ -971,6 +1608,329 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    comprehend: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The action. */
+                "X-Amz-Target": "Comprehend_20171127.DetectEntities" | "Comprehend_20171127.BatchDetectEntities";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One text, or many. */
+        requestBody: {
+            content: {
+                "application/x-amz-json-1.1": components["schemas"]["ComprehendRequest"];
+            };
+        };
+        responses: {
+            /** @description The entities. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-amz-json-1.1": components["schemas"]["ComprehendAnswer"];
+                };
+            };
+            /** @description The request is wrong, or its key is. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    traceparent: components["headers"]["traceparent"];
+                    /** @description The name of the error, as in the body. */
+                    "x-amzn-errortype"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-amz-json-1.1": components["schemas"]["ComprehendFault"];
+                };
+            };
+            /** @description The caller asks more often than it may. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    traceparent: components["headers"]["traceparent"];
+                    /** @description The name of the error, as in the body. */
+                    "x-amzn-errortype"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-amz-json-1.1": components["schemas"]["ComprehendFault"];
+                };
+            };
+            /** @description The service failed. It is not the caller's fault. */
+            500: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    traceparent: components["headers"]["traceparent"];
+                    /** @description The name of the error, as in the body. */
+                    "x-amzn-errortype"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-amz-json-1.1": components["schemas"]["ComprehendFault"];
+                };
+            };
+            /** @description The service cannot take the request now; later it can. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    traceparent: components["headers"]["traceparent"];
+                    /** @description The name of the error, as in the body. */
+                    "x-amzn-errortype"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-amz-json-1.1": components["schemas"]["ComprehendFault"];
+                };
+            };
+        };
+    };
+    imatricsAnalysis: {
+        parameters: {
+            query?: {
+                /** @description The fields of a concept, separated by commas; without it all. */
+                conceptFields?: string;
+                /** @description How many concepts at most; without it all. */
+                entities?: number;
+            };
+            header?: {
+                /** @description The trace that the request belongs to, as in W3C Trace Context. One that is not well-formed is ignored. */
+                traceparent?: components["parameters"]["traceparent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description An article. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImatricsArticle"];
+            };
+        };
+        responses: {
+            /** @description The concepts. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImatricsAnswer"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthorized"];
+            408: components["responses"]["TimedOut"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["Unsupported"];
+            422: components["responses"]["Refused"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TooSlow"];
+        };
+    };
+    inceptionPredict: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The trace that the request belongs to, as in W3C Trace Context. One that is not well-formed is ignored. */
+                traceparent?: components["parameters"]["traceparent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A document. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InceptionRequest"];
+            };
+        };
+        responses: {
+            /** @description The document. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InceptionAnswer"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthorized"];
+            408: components["responses"]["TimedOut"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["Unsupported"];
+            422: components["responses"]["Refused"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TooSlow"];
+        };
+    };
+    labelStudioHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is up. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelStudioHealth"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["RateLimited"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    labelStudioPredict: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Tasks and their interface. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LabelStudioTasks"];
+            };
+        };
+        responses: {
+            /** @description A prediction for each task. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelStudioResults"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthorized"];
+            408: components["responses"]["TimedOut"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["Unsupported"];
+            422: components["responses"]["Refused"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TooSlow"];
+        };
+    };
+    labelStudioSetup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The project and its interface. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LabelStudioSetup"];
+            };
+        };
+        responses: {
+            /** @description It is connected. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelStudioVersion"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthorized"];
+            408: components["responses"]["TimedOut"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["Unsupported"];
+            422: components["responses"]["Refused"];
+            429: components["responses"]["RateLimited"];
+        };
+    };
+    labelStudioVersions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The models. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelStudioVersions"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            429: components["responses"]["RateLimited"];
+        };
+    };
+    labelStudioWebhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The event. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LabelStudioEvent"];
+            };
+        };
+        responses: {
+            /** @description It was heard. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabelStudioHeard"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthorized"];
+            408: components["responses"]["TimedOut"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["Unsupported"];
+            422: components["responses"]["Refused"];
+            429: components["responses"]["RateLimited"];
+        };
+    };
     metrics: {
         parameters: {
             query?: never;
@@ -1177,6 +2137,234 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             429: components["responses"]["RateLimited"];
+        };
+    };
+    enrichNinjs: {
+        parameters: {
+            query?: {
+                /** @description Leaves out mentions that the model is less sure of. */
+                min_score?: components["parameters"]["min_score"];
+                /** @description Keeps mentions of these labels only, separated by commas. */
+                labels?: components["parameters"]["labels"];
+                /** @description A model, one of `GET /v1/models`; without it the default one. */
+                model?: components["parameters"]["model"];
+            };
+            header?: {
+                /** @description The trace that the request belongs to, as in W3C Trace Context. One that is not well-formed is ignored. */
+                traceparent?: components["parameters"]["traceparent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A story in ninjs. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NinjsStory"];
+            };
+        };
+        responses: {
+            /** @description The story, enriched. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NinjsStory"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthorized"];
+            408: components["responses"]["TimedOut"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["Unsupported"];
+            422: components["responses"]["Refused"];
+            429: components["responses"]["RateLimited"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["TooSlow"];
+        };
+    };
+    inferenceServer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What answers. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InferenceServer"];
+                };
+            };
+            401: components["responses"]["HfUnauthorized"];
+            429: components["responses"]["HfRateLimited"];
+        };
+    };
+    inferenceLive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It runs. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InferenceLive"];
+                };
+            };
+            503: components["responses"]["HfUnavailable"];
+        };
+    };
+    inferenceReady: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Texts can be annotated. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InferenceReady"];
+                };
+            };
+            503: components["responses"]["HfUnavailable"];
+        };
+    };
+    inferenceModel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A model, one of `GET /v1/models`.
+                 * @example dateline-en-small
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The model. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InferenceModel"];
+                };
+            };
+            401: components["responses"]["HfUnauthorized"];
+            404: components["responses"]["HfNoSuchModel"];
+            429: components["responses"]["HfRateLimited"];
+        };
+    };
+    inferenceInfer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The trace that the request belongs to, as in W3C Trace Context. One that is not well-formed is ignored. */
+                traceparent?: components["parameters"]["traceparent"];
+            };
+            path: {
+                /**
+                 * @description A model, one of `GET /v1/models`.
+                 * @example dateline-en-small
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        /** @description A tensor of texts. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InferenceRequest"];
+            };
+        };
+        responses: {
+            /** @description The tensors; in binary behind the JSON if that is asked for. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InferenceAnswer"];
+                    "application/octet-stream": string;
+                };
+            };
+            400: components["responses"]["HfMalformed"];
+            401: components["responses"]["HfUnauthorized"];
+            404: components["responses"]["HfNoSuchModel"];
+            408: components["responses"]["HfTimedOut"];
+            413: components["responses"]["HfTooLarge"];
+            415: components["responses"]["HfUnsupported"];
+            422: components["responses"]["HfRefused"];
+            429: components["responses"]["HfRateLimited"];
+            500: components["responses"]["HfFailed"];
+            503: components["responses"]["HfUnavailable"];
+            504: components["responses"]["HfTooSlow"];
+        };
+    };
+    inferenceModelReady: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A model, one of `GET /v1/models`.
+                 * @example dateline-en-small
+                 */
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It can. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InferenceReady"];
+                };
+            };
+            401: components["responses"]["HfUnauthorized"];
+            404: components["responses"]["HfNoSuchModel"];
+            429: components["responses"]["HfRateLimited"];
+            503: components["responses"]["HfUnavailable"];
         };
     };
 }
