@@ -1,15 +1,18 @@
-//! How well mentions are grouped into entities, measured by B-cubed (Bagga and Baldwin 1998, "Algorithms for Scoring
-//! Coreference Chains") on stories written for it: half of them the rules may be tuned on, half of them held out.
+//! How well mentions are grouped into entities, measured by B-cubed on stories written for it: half of them the rules
+//! may be tuned on, half of them held out.
 //!
-//! A mention's precision is the share of the mentions in its found entity that belong to its true one; its recall is
-//! the share of its true entity's mentions that its found one holds; both count the mention itself. Precision and recall are the means over
-//! all mentions of all documents (Bagga and Baldwin's equal weights per mention), F1 is their harmonic mean. All mentions are given, so
-//! that only the grouping is measured; an entity with one mention counts as any other.
+//! B-cubed is Bagga and Baldwin's "Algorithms for Scoring Coreference Chains" (1998), with their equal weights for all
+//! mentions: a mention's precision is the share of the mentions in its found entity that belong to its true one, its
+//! recall the share of its true entity's mentions that its found one holds; the mention itself counts. Precision and
+//! recall are the means over all mentions of all documents, F1 is their harmonic mean. All mentions are given, so only
+//! the grouping is measured, and an entity that is mentioned once counts as any other.
 //!
 //! `cargo test -p dateline-text --test entities -- --nocapture` prints the figures.
+#![expect(clippy::unwrap_used, reason = "helpers of tests unwrap like the tests themselves")]
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
+use std::hash::Hash;
 use std::path::Path;
 
 use dateline_text::{Label, Mention, OffsetMap, OffsetUnit, entities};
@@ -58,6 +61,25 @@ fn stories(half: &str) -> Vec<Story> {
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// The precision and the recall of each mention, of which `truth` and `found` tell the entities.
+fn b_cubed<T: Copy + Eq + Hash>(truth: &[T], found: &[usize]) -> Vec<(f64, f64)> {
+    let mut true_sizes: HashMap<T, usize> = HashMap::new();
+    let mut found_sizes: HashMap<usize, usize> = HashMap::new();
+    let mut shared: HashMap<(T, usize), usize> = HashMap::new();
+    for (&entity, &group) in truth.iter().zip(found) {
+        *true_sizes.entry(entity).or_default() += 1;
+        *found_sizes.entry(group).or_default() += 1;
+        *shared.entry((entity, group)).or_default() += 1;
+    }
+    let pairs = truth.iter().zip(found);
+    pairs
+        .map(|(entity, group)| {
+            let shared = shared[&(*entity, *group)] as f64;
+            (shared / found_sizes[group] as f64, shared / true_sizes[entity] as f64)
+        })
+        .collect()
+}
+
 /// The scores of each label, and of all under `""`; what differs goes to `report`.
 fn measure(stories: &[Story], mut report: Option<&mut String>) -> BTreeMap<String, BCubed> {
     let mut scores: BTreeMap<String, BCubed> = BTreeMap::new();
@@ -77,24 +99,14 @@ fn measure(stories: &[Story], mut report: Option<&mut String>) -> BTreeMap<Strin
                 found[mention] = number;
             }
         }
-        let true_of = |at: usize| (&story.mentions[at].label, &story.mentions[at].entity);
-        let mut sizes: HashMap<_, usize> = HashMap::new();
-        let mut found_sizes: HashMap<usize, usize> = HashMap::new();
-        let mut both: HashMap<_, usize> = HashMap::new();
-        for at in 0..mentions.len() {
-            *sizes.entry(true_of(at)).or_default() += 1;
-            *found_sizes.entry(found[at]).or_default() += 1;
-            *both.entry((true_of(at), found[at])).or_default() += 1;
-        }
-        for at in 0..mentions.len() {
-            let shared = both[&(true_of(at), found[at])] as f64;
-            let (precision, recall) = (shared / found_sizes[&found[at]] as f64, shared / sizes[&true_of(at)] as f64);
+        let truth: Vec<_> = story.mentions.iter().map(|marked| (&marked.label, &marked.entity)).collect();
+        for (at, (precision, recall)) in b_cubed(&truth, &found).into_iter().enumerate() {
             for label in [story.mentions[at].label.as_str(), ""] {
                 scores.entry(label.to_owned()).or_default().add(precision, recall);
             }
             if let Some(report) = report.as_mut().filter(|_| precision < 1.0 || recall < 1.0) {
                 let surface = mentions[at].slice(&story.text);
-                writeln!(report, "{} {:?} {surface} -> {}", story.id, true_of(at), found[at]).unwrap();
+                writeln!(report, "{} {:?} {surface} -> {}", story.id, truth[at], found[at]).unwrap();
             }
         }
     }
@@ -112,6 +124,19 @@ fn table(half: &str, stories: &[Story], scores: &BTreeMap<String, BCubed>) -> St
             .unwrap();
     }
     table
+}
+
+#[test]
+fn the_measure_is_bagga_and_baldwins() {
+    // Their example: five, two and five mentions, of which an answer joins the two with one five or the fives.
+    let truth = [1, 1, 1, 1, 1, 2, 2, 3, 3, 3, 3, 3];
+    let mean = |found: [usize; 12]| {
+        let scores = b_cubed(&truth, &found);
+        let (precision, recall) = scores.iter().fold((0.0, 0.0), |sums, score| (sums.0 + score.0, sums.1 + score.1));
+        ((precision / 12.0 * 100.0).round() as u32, (recall / 12.0 * 100.0).round() as u32)
+    };
+    assert_eq!(mean([1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2]), (76, 100));
+    assert_eq!(mean([1, 1, 1, 1, 1, 2, 2, 1, 1, 1, 1, 1]), (58, 100));
 }
 
 /// Prints what `--nocapture` shows.

@@ -1,54 +1,59 @@
 //! The mentions of one document that name the same thing, brought together by rules on their words.
 //!
 //! Each surface is read once into a form: keys that it shares with every other way of writing it, short forms that it
-//! answers to, and short forms that it may be. Mentions meet in hash maps over these keys, in a fixed number of walks over
-//! the document, so the work grows with the mentions and no pair is compared. The outcome depends on the text and its
-//! mentions alone.
+//! answers to, and short forms that it may be. Mentions meet in hash maps over these keys, in a fixed number of walks
+//! over the document, so the work grows with the mentions and no pair is compared. The outcome depends on the text and
+//! its mentions alone.
 //!
 //! # Rules
 //!
 //! For all labels:
 //!
-//! 1. Mentions of different labels are different things. Which of the rules below apply is decided by the label's class:
-//!    persons (`PERSON`, `PER`), places (`PLACE`, `LOC`, `GPE`, `FAC`), armed and other bodies (`UNIT`, `ORG`), weapons
-//!    (`WEAPON`, `PRODUCT`); `class.rs` has the whole list. Mentions of any other label are one thing if rule 2 says so.
+//! 1. Mentions of different labels are different things. Which of the rules below apply is decided by the label's
+//!    class: persons (`PERSON`, `PER`), places (`PLACE`, `LOC`, `GPE`, `FAC`), armed and other bodies (`UNIT`, `ORG`),
+//!    weapons (`WEAPON`, `PRODUCT`); `class.rs` has the whole list. Mentions of any other label are one thing if rule 2
+//!    says so.
 //! 2. Words are compared without case, accents, apostrophes, possessives and compatibility forms, whichever dash or
 //!    space is between them. This is all that happens to scripts other than the Latin one.
 //! 3. Names of persons, places and bodies are compared by sound, in the spellings that romanisations of Ukrainian,
-//!    Russian and Arabic vary in (`sound.rs`): `Bakhmut` and `Bahmut`, `Kharkiv` and `Kharkov`, `Gaddafi` and `Qaddafi`. Names
-//!    that no spelling connects (`Mykolaiv` and `Nikolaev`, `Myanmar` and `Burma`) are in short tables beside the rules.
-//! 4. If the text says that two neighbouring mentions are one thing, they are: `Rapid Support Forces (RSF)`, `Dagalo, known
-//!    as Hemedti`, `the Popular Front, or FPRC`. Then the short name means that thing wherever it stands.
+//!    Russian and Arabic vary in (`sound.rs`): `Bakhmut` and `Bahmut`, `Kharkiv` and `Kharkov`, `Gaddafi` and
+//!    `Qaddafi`. Names that no spelling connects (`Mykolaiv` and `Nikolaev`, `Myanmar` and `Burma`) are in short tables
+//!    beside the rules.
+//! 4. If the text says that two neighbouring mentions are one thing, they are: `Rapid Support Forces (RSF)`, `Dagalo,
+//!    known as Hemedti`, `the Popular Front, or FPRC`. Then the short name means that thing wherever it stands.
 //! 5. A short form that several things answer to is that of the longer form last mentioned before it, and later uses of
 //!    it stay with that thing; if none was mentioned yet, the first one's. Where this says nothing about the sense (an
 //!    abbreviation, a bare place name), it is a thing of its own.
 //!
 //! Persons:
 //!
-//! 6. Titles and `Jr.` say nothing; articles and particles (`al-`, `bin`, `von der`) are left out; `Abdel Fattah`,
-//!    `Abd al-Fattah` and `Abdelfattah` are one name, and so is what a hyphen binds.
-//! 7. A name alone is a surname, and only if nobody in the document has it, a given name, a patronymic or the first of
-//!    two surnames. Given names do not join people with one surname, nor does a surname join `Zelensky` and `Zelenska`.
+//! 6. Titles and `Jr.` say nothing; articles and particles (`al-`, `bin`, `von der`) are left out; `Abdel Fattah`, `Abd
+//!    al-Fattah` and `Abdelfattah` are one name, and so is what a hyphen binds.
+//! 7. A name alone is the person's who alone has it as a surname. If several have it, or nobody has, it is the nearest
+//!    one's (rule 5) of all who have it anywhere in their name: as a surname, a given name, the first of two surnames.
+//!    Full names with different given names are different people.
 //! 8. Initials (`V. Zelensky`) and names that lack a part (`Viktor Petrovych`, `Hernández Ospina`) are the person whose
 //!    name they fit. A nickname in quotation marks inside a name (`Andriy “Fox” Hnatiuk`) is a name of that person.
 //!
 //! Places:
 //!
-//! 9. A kind of place is part of the name: `Donetsk` and `Donetsk Oblast` are two places. `oblast`, `region`, `province` and
-//!    `governorate` are one kind, also where they stand outside the mention: `[Donetsk] region`, `the province of [Idlib]`.
-//! 10. The bare name means the place with a kind where no town shares the name: `Litani` is the `Litani River`, `Gaza` the
-//!     `Gaza Strip` (never `Gaza City`). Camps and bases have it only if they are mentioned with their kind first. Rivers
-//!     that share their name with a town or a country need the article: `the Dnipro`.
+//! 9. A kind of place is part of the name: `Donetsk` and `Donetsk Oblast` are two places. `oblast`, `region`,
+//!    `province` and `governorate` are one kind, also where they stand outside the mention: `[Donetsk] region`, `the
+//!    province of [Idlib]`, `[Sumy] and [Kharkiv] oblasts`.
+//! 10. The bare name means the place with a kind where no town shares the name: `Litani` is the `Litani River`, `Gaza`
+//!     the `Gaza Strip` (never `Gaza City`). Camps and bases have it only if they are mentioned with their kind first.
+//!     Rivers that share their name with a town or a country need the article: `the Dnipro`.
 //! 11. Countries have their abbreviations and second names (`nations.rs`); other names of several words answer to their
 //!     initials if one place does (`ZNPP`). Facilities answer to one of their names with the kind (`Shifa Hospital`).
 //!
 //! Bodies:
 //!
-//! 12. A nation's forces as a whole are one thing, however they are called: `Russian forces`, `Russian troops`, `Russian
-//!     army`, `Israel Defense Forces`, `Armed Forces of Ukraine`. Services and branches (`Ukrainian Air Force`, `air defense`)
-//!     are things of their own; a bare `Navy` is the one last mentioned.
-//! 13. Numbered formations are one if number and head noun agree and no word for a branch contradicts: `93rd Brigade` is the
-//!     `93rd Mechanized Brigade`, and so is `the 93rd`. Different numbers never join, nor do a brigade and an army.
+//! 12. A nation's forces as a whole are one thing, however they are called: `Russian forces`, `Russian troops`,
+//!     `Russian army`, `Israel Defense Forces`, `Armed Forces of Ukraine`. Services and branches (`Ukrainian Air
+//!     Force`, `air defense`) are things of their own; a bare `Navy` is the one last mentioned.
+//! 13. Numbered formations are one if number and head noun agree and no word for a branch contradicts: `93rd Brigade`
+//!     is the `93rd Mechanized Brigade`, and so is `the 93rd`. Different numbers never join, nor do a brigade and an
+//!     army.
 //! 14. An abbreviation is the name whose initials it has, if one name has them, with or without its small words and
 //!     articles; in an order of another language if it has four letters or more (`FDLR`). Well-known ones need no name.
 //! 15. A part of a name is the name (`Revolutionary Guards`), unless it is a group that others are named after:
@@ -56,8 +61,8 @@
 //!
 //! Weapons:
 //!
-//! 16. A model's designation decides, whatever kind is said with it: `F-16`, `F16` and `F-16 fighter jets`. A name without
-//!     its designation is the variant that the document speaks of: `Shaheds` the `Shahed-136`.
+//! 16. A model's designation decides, whatever kind is said with it: `F-16`, `F16` and `F-16 fighter jets`. A name
+//!     without its designation is the variant that the document speaks of: `Shaheds` the `Shahed-136`.
 //! 17. Kinds are compared by all their words in the singular: `drones` and `kamikaze drones` are two. Abbreviations are
 //!     their long forms: `IED`. A kind never joins a model.
 //!
@@ -75,9 +80,10 @@
 //! ```
 //!
 //! News puts first what it is about and then says it again: the number of mentions and the place of the first one are
-//! the plainest signs of what a story is about. Half is for the first sign and half for the second; of that, the lead has
-//! a part of its own, because the end of a short text is not much further than its middle. The headline and the lead are the first two
-//! lines that are not blank, of 600 bytes at most. Relevance compares entities of one document, not of two.
+//! the plainest signs of what a story is about. Half is for the first sign and half for the second; of that, the lead
+//! has a part of its own, because the end of a short text is not much further than its middle. The headline and the
+//! lead are the first two lines that are not blank, of 600 bytes at most. Relevance compares entities of one document,
+//! not of two.
 
 mod class;
 mod form;
@@ -106,7 +112,27 @@ use relevance::Relevance;
 use crate::{Entity, Label, Mention};
 
 /// The entities of a document: every one of `mentions` is in exactly one of them. The most relevant come first, and of
-/// equally relevant ones that which is mentioned first.
+/// equally relevant ones that which is mentioned first. A mention's score plays no part in the grouping.
+///
+/// ```
+/// use dateline_text::{Label, Mention, Span, entities};
+///
+/// let text = "Zelenskyy spoke in Kyiv. “Not one,” Volodymyr Zelensky said.";
+/// let mention = |words: &str, label: &str, score| {
+///     let start = text.find(words).expect("it is there");
+///     Mention::new(Span::new(start, start + words.len()), Label::new(label), score)
+/// };
+/// let mentions = [
+///     mention("Zelenskyy", "PERSON", 0.9),
+///     mention("Kyiv", "PLACE", 0.8),
+///     mention("Volodymyr Zelensky", "PERSON", 0.95),
+/// ];
+/// let entities = entities::group(text, &mentions);
+/// assert_eq!(entities.len(), 2);
+/// assert_eq!(entities[0].name(text, &mentions), "Volodymyr Zelensky");
+/// assert_eq!(entities[0].mentions, [0, 2]);
+/// assert_eq!(entities[0].score, 0.95);
+/// ```
 ///
 /// # Panics
 /// If `mentions` are not `text`'s.

@@ -8,8 +8,8 @@ use crate::{Mention, Span};
 
 /// How many bytes between two mentions are read: no phrase that makes two names one is longer.
 const GAP: usize = 80;
-/// How many bytes behind a place are read for its kind.
-const BEHIND: usize = 24;
+/// How many characters around a place are read for its kind.
+const AROUND: usize = 80;
 
 /// Words that say that the next name is another name of the last one.
 const TRIGGERS: &[&str] = &["known", "alias", "nicknamed", "aka", "abbreviated", "formerly"];
@@ -108,29 +108,35 @@ pub(super) fn setting(text: &str, mention: &Mention) -> Setting {
         && before.is_char_boundary(before.len() - 3)
         && before[before.len() - 3..].eq_ignore_ascii_case("the")
         && !before[..before.len() - 3].ends_with(char::is_alphanumeric);
-    let behind = &text[mention.span.end()..];
+    let behind = near(&text[mention.span.end()..]);
     let behind = behind.strip_prefix("'s").or_else(|| behind.strip_prefix("’s")).unwrap_or(behind);
     let word = behind.trim_start_matches([' ', '\u{a0}']).split(|c: char| !c.is_alphabetic()).next().unwrap_or("");
-    let near = word.len() < BEHIND && behind.starts_with([' ', '\u{a0}']);
-    let told = place::kind(word).filter(|kind| near && matches!(*kind, "region" | "state" | "river" | "district"));
+    let next = behind.starts_with([' ', '\u{a0}']);
+    let told = place::kind(word).filter(|kind| next && matches!(*kind, "region" | "state" | "river" | "district"));
     let kind = told.or_else(|| shared_kind(behind)).or_else(|| {
-        let mut said = before.strip_suffix(" of")?.rsplit(|c: char| !c.is_alphabetic());
-        said.next().and_then(place::kind).filter(|kind| *kind == "region")
+        let said = before.strip_suffix(" of")?;
+        let word = said.char_indices().rev().take(AROUND).take_while(|(_, c)| c.is_alphabetic()).last();
+        word.and_then(|(at, _)| place::kind(&said[at..])).filter(|kind| *kind == "region")
     });
     // In `the [Donetsk] front` the article is the front's.
-    let followed = near && word.starts_with(char::is_lowercase) && !VERBS.contains(&word);
+    let followed = next && word.starts_with(char::is_lowercase) && !VERBS.contains(&word);
     Setting { kind, article: article && !followed }
+}
+
+/// The beginning of `text` that may belong to a mention before it: however long a text's words are, little is read.
+fn near(text: &str) -> &str {
+    text.char_indices().nth(AROUND).map_or(text, |(end, _)| &text[..end])
 }
 
 /// The kind that closes a list of places which `behind` goes on with: `[Sumy] and Kharkiv oblasts`.
 fn shared_kind(behind: &str) -> Option<&'static str> {
-    let end = behind.char_indices().map(|(at, _)| at).take_while(|at| *at < GAP).last()?;
     let mut listed = false;
-    for word in behind[..end].split([' ', ',']).filter(|word| !word.is_empty()) {
+    let sentence = behind.split(['.', '\n']).next().unwrap_or("");
+    for word in sentence.split([' ', ',']).filter(|word| !word.is_empty()) {
         if word == "and" || word == "or" {
             listed = true;
         } else if !word.starts_with(char::is_uppercase) {
-            let kind = word.trim_end_matches('.').strip_suffix('s').and_then(place::kind)?;
+            let kind = word.strip_suffix('s').and_then(place::kind)?;
             return (listed && kind == "region").then_some(kind);
         }
     }

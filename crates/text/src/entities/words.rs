@@ -39,6 +39,9 @@ pub(super) fn words(surface: &str) -> Vec<Word> {
     let mut chars = surface.chars().peekable();
     let mut before = None;
     while let Some(c) = chars.next() {
+        if is_invisible(c) {
+            continue;
+        }
         let next = chars.peek().copied();
         if !is_apostrophe(c) && (c.is_alphanumeric() || is_combining_mark(c)) {
             word.letters.push(c);
@@ -49,8 +52,6 @@ pub(super) fn words(surface: &str) -> Vec<Word> {
             // Before a word: an ayn. (The two that also open quotations are read as that.)
         } else if c == '.' && word.initials(next) {
             word.dotted = true;
-        } else if is_invisible(c) {
-            continue;
         } else {
             let decimal =
                 c == '.' && before.is_some_and(|c| c.is_ascii_digit()) && next.is_some_and(|c| c.is_ascii_digit());
@@ -159,16 +160,15 @@ fn is_quote(c: char) -> bool {
 }
 
 /// Dashes of every length, minus signs and the Hebrew maqaf.
-pub(super) fn is_dash(c: char) -> bool {
-    matches!(
-        c,
-        '-' | '\u{ad}' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' | '\u{5be}'
-    )
+fn is_dash(c: char) -> bool {
+    matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' | '\u{5be}')
 }
 
-/// Characters that show nothing: joiners, marks of direction, the byte order mark.
+/// Characters that show nothing or only space letters out: joiners, soft hyphens, marks of direction, the tatweel.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{61c}' | '\u{640}')
+    let direction =
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    direction || matches!(c, '\u{ad}' | '\u{640}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -202,6 +202,9 @@ mod tests {
             ("الفَاشِر", "الفاشر"),
             ("7.62mm", "7.62mm"),
             ("Zelen\u{200b}sky", "zelensky"),
+            ("Zelen\u{ad}sky", "zelensky"),
+            ("دمـشق", "دمشق"),
+            ("\u{202b}دمشق\u{202c}", "دمشق"),
             ("🚀", ""),
         ] {
             assert_eq!(texts(surface), folded, "{surface}");
