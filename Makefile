@@ -9,7 +9,7 @@ ALL_FEATURES = --features dateline-cli/fault-injection,dateline-cli/otlp
 
 .PHONY: run test test-features clients stores contract emulated sanitize lint lint-deploy fmt bench bench-peers load soak hostile stream \
 	openapi train install
-.PHONY: build-cuda check-cuda client python-client annotator integrations-formats integrations-newsroom
+.PHONY: build-cuda check-cuda client python-client integrations
 .PHONY: test-cluster lint-cluster
 
 run: ## build and serve the web page and the API with the default model
@@ -25,11 +25,12 @@ clients: ## Hugging Face's Python and Node clients against a service with keys (
 	$(if $(DATELINE),,$(CARGO) build --release --bin dateline)
 	tests/clients/run.sh
 
-integrations-formats: ## the golden files of formats in spaCy, Label Studio's SDK and html5lib (needs Python)
-	tests/integrations/formats/run.sh
+# Each in a folder of its own, by the name of what is tried.
+INTEGRATIONS ?= $(notdir $(patsubst %/,%,$(wildcard tests/integrations/*/)))
 
-integrations-newsroom: ## the golden files of newsroom formats by the published schemas (needs Python, and the network once)
-	tests/integrations/newsroom/run.sh
+integrations: ## other products' own software on what Dateline writes and serves (needs Python, Node; INTEGRATIONS names some)
+	$(if $(DATELINE),,$(CARGO) build --release --bin dateline)
+	set -e; for name in $(INTEGRATIONS); do echo "== $$name"; tests/integrations/$$name/run.sh; done
 
 python-client: ## the Python client: lints, types, tests on the real service, packages (needs Python)
 	$(if $(DATELINE),,$(CARGO) build --release --bin dateline)
@@ -38,10 +39,6 @@ python-client: ## the Python client: lints, types, tests on the real service, pa
 client: ## the TypeScript client: its types, tests with a service and in Chromium, and its package (needs Node)
 	$(if $(DATELINE),,$(CARGO) build --release --bin dateline)
 	clients/typescript/check.sh
-
-annotator: ## Apache Annotator on Web Annotations of served answers (needs Node)
-	$(if $(DATELINE),,$(CARGO) build --release --bin dateline)
-	tests/integrations/apache-annotator/run.sh
 
 stores: ## `dateline batch` on an S3 server, on a flaky connection, a full disk and more (needs Python; SCENARIOS names some)
 	$(if $(DATELINE),,$(CARGO) build --release --bin dateline)
