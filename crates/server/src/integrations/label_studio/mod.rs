@@ -2,9 +2,8 @@
 //! as its regions.
 //!
 //! Offsets are code points: the editor shows an array of characters, made with JavaScript's string iterator, and counts
-//! in that (`selection-tools.js` and `domManager.ts` of its rich text tags; before release 1.13, of 2024, what it
-//! highlighted after an emoji was shifted, which its pull request 6135 put right). The names and tokens that the
-//! contract sends along (`access_token`, `hostname`, `login`, `password`) are never read out of a body.
+//! in that (`selection-tools.js` and `domManager.ts` of its rich text tags; until its pull request 6135, of July 2024, what
+//! it highlighted after an emoji was shifted all the same). The names and tokens that the contract sends along (`access_token`, `hostname`, `login`, `password`) are never read out of a body.
 
 mod interface;
 mod memory;
