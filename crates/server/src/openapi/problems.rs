@@ -63,7 +63,7 @@ pub(crate) const PROBLEMS: [Row; 23] = [
         .at(1, 12),
     row(400, "body_broken", "The body broke off", "the body broke off, or is not what its Content-Encoding says"),
     row(401, "unauthorized", "No valid API key", "send a valid API key: Authorization: Bearer KEY, or X-API-Key: KEY"),
-    row(404, "not_found", "No such resource", "nothing is at /v2; texts go to POST /v1/annotate, the page is at /"),
+    row(404, "not_found", "No such resource", "nothing is at /v3; texts go to POST /v1/annotate, the page is at /"),
     row(404, "model_not_found", "No such model", "there is no model \"tiny\"; there is dateline-en-small"),
     row(405, "method_not_allowed", "Method not allowed", "GET is not what /v1/annotate takes: use POST"),
     row(408, "timeout", "The other side went silent", "no more of the body came for 60 seconds"),
