@@ -4,7 +4,7 @@ use std::any::Any;
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tower_http::CompressionLevel;
@@ -51,6 +51,7 @@ fn observed(routes: Router<App>, app: App) -> Router {
     routes
         // JSON shrinks to a tenth at any level; the time is better spent on texts.
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+        .layer(map_request(integrations::open_inference::only_gzip))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(app.clone(), observe::observe))
         .with_state(app)

@@ -264,6 +264,17 @@ async fn a_story_in_ninjs_goes_back_with_what_it_speaks_of() {
     assert_eq!((status, problem["code"].as_str()), (StatusCode::UNPROCESSABLE_ENTITY, Some("missing_field")));
 }
 
+/// Triton's client for asyncio says that it takes Brotli, and cannot unpack it.
+#[tokio::test]
+async fn inference_answers_are_packed_by_gzip_or_not_at_all() {
+    for (accepted, packed) in [("gzip, deflate, br", Some("gzip")), ("br", None), ("zstd, deflate", None)] {
+        let headers = [("accept-encoding", accepted)];
+        let (status, headers, _) = send(app(None), Method::GET, "/v2/models/fake", &headers, "").await;
+        let encoding = headers.get("content-encoding").map(|encoding| encoding.to_str().unwrap());
+        assert_eq!((status, encoding), (StatusCode::OK, packed), "{accepted}");
+    }
+}
+
 #[tokio::test]
 async fn what_imatrics_has_and_we_have_not_is_refused() {
     for path in ["concept/get", "concept/create", "article/store", "article/concept"] {

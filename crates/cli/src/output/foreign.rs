@@ -109,7 +109,7 @@ mod tests {
             output.document(&Origin { file: None, line: None }, &record, &mentions).unwrap();
             output.flush().unwrap();
             output.finish().unwrap();
-            assert!(String::from_utf8_lossy(&written).contains("PLACE"), "{format}");
+            assert!(String::from_utf8_lossy(&written).contains("Kyiv"), "{format}");
         }
     }
 }

@@ -68,6 +68,19 @@ pub(super) fn is_asked(uri: &Uri) -> bool {
     uri.path() == "/v2" || uri.path().starts_with("/v2/")
 }
 
+/// Leaves gzip alone of what a client says that it can unpack. Triton's client for asyncio undoes gzip and deflate, but lets
+/// its HTTP library say that it knows others, too.
+pub(crate) async fn only_gzip(mut request: axum::extract::Request) -> axum::extract::Request {
+    if is_asked(request.uri()) {
+        let accepted = request.headers_mut().remove(header::ACCEPT_ENCODING);
+        let accepts = |accepted: HeaderValue| accepted.to_str().is_ok_and(|names| names.contains("gzip"));
+        if accepted.is_some_and(accepts) {
+            request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+    }
+    request
+}
+
 /// Whether the route at `uri` takes POST and nothing else.
 pub(super) fn is_posted(uri: &Uri) -> bool {
     uri.path().starts_with("/v2/models/") && uri.path().ends_with("/infer")
