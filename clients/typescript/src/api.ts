@@ -900,7 +900,7 @@ export interface components {
             shape: number[];
             /** @description n texts, or n lists of one; missing where the texts follow in binary. */
             data?: string[];
-            parameters?: components["schemas"]["InferenceSize"];
+            parameters?: components["schemas"]["InferenceSize"] | null;
         };
         /** @description That it runs. */
         InferenceLive: {
@@ -924,19 +924,19 @@ export interface components {
         };
         /** @description Options. */
         InferenceParameters: {
-            offsets?: components["schemas"]["OffsetUnit"];
+            offsets?: components["schemas"]["OffsetUnit"] | null;
             /**
              * Format: double
              * @description Leaves out mentions that the model is less sure of.
              */
-            min_score?: number;
+            min_score?: number | null;
             /**
              * @description Keeps mentions of these labels only, separated by commas.
              * @example PLACE,UNIT
              */
-            labels?: string;
+            labels?: string | null;
             /** @description Whether outputs come back in binary that do not say so themselves. */
-            binary_data_output?: boolean;
+            binary_data_output?: boolean | null;
         };
         /** @description That texts can be annotated. */
         InferenceReady: {
@@ -948,10 +948,10 @@ export interface components {
         InferenceRequest: {
             /** @description Goes back as it came. */
             id?: string | null;
-            parameters?: components["schemas"]["InferenceParameters"];
+            parameters?: components["schemas"]["InferenceParameters"] | null;
             inputs: components["schemas"]["InferenceInput"][];
             /** @description Without it all outputs come back. */
-            outputs?: components["schemas"]["InferenceWanted"][];
+            outputs?: components["schemas"]["InferenceWanted"][] | null;
         };
         /** @description What answers. */
         InferenceServer: {
@@ -968,7 +968,7 @@ export interface components {
         /** @description An output that is wanted. */
         InferenceWanted: {
             name: string;
-            parameters?: components["schemas"]["InferenceBinary"];
+            parameters?: components["schemas"]["InferenceBinary"] | null;
         };
         /** @description Something that happened in a project. */
         LabelStudioEvent: {
@@ -1040,7 +1040,7 @@ export interface components {
         };
         /** @description A project that is connected. Only these members are read. */
         LabelStudioSetup: {
-            project?: string | null;
+            project?: components["schemas"]["DocumentId"];
             /** @description The XML of its labelling interface. */
             schema?: string | null;
         };
@@ -1055,7 +1055,7 @@ export interface components {
             /** @description The XML of the labelling interface. */
             label_config?: string | null;
             /** @description The project, whose last setup counts if there is no `label_config`. */
-            project?: string | null;
+            project?: components["schemas"]["DocumentId"];
             /** @description The model that reads the texts, one of `GET /v1/models`; another name is as good as none. */
             model_version?: string | null;
         };

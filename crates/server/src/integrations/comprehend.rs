@@ -143,6 +143,7 @@ impl Fault {
             "InternalServerException" => StatusCode::INTERNAL_SERVER_ERROR,
             "ServiceUnavailableException" => StatusCode::SERVICE_UNAVAILABLE,
             "TooManyRequestsException" => StatusCode::TOO_MANY_REQUESTS,
+            _ if self.problem.code == Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             _ => StatusCode::BAD_REQUEST,
         }
     }

@@ -29,6 +29,8 @@ use crate::request::{aside, check_encoding, json, only_json, pairs, refuse, whol
 
 /// Between the parts of an article: no name goes over a blank line.
 const BETWEEN: &str = "\n\n";
+/// Nobody can mean more concepts.
+const MOST_CONCEPTS: usize = 1_000_000;
 /// Whom an editor sees as the source of a tag.
 const SOURCE: &str = "dateline";
 
@@ -141,11 +143,11 @@ impl Choice {
                     choice.fields = Some(value.split(',').map(|field| field.trim().to_owned()).collect());
                 }
                 "entities" => {
-                    let most = value.parse().map_err(|_| {
-                        let detail = format!("`entities`: {value:?} is not a whole number, 0 or more");
+                    let most = value.parse().ok().filter(|&most| most <= MOST_CONCEPTS);
+                    choice.most = Some(most.ok_or_else(|| {
+                        let detail = format!("`entities`: {value:?} is not a whole number from 0 to {MOST_CONCEPTS}");
                         Problem::of_field(Code::InvalidField, "entities", detail)
-                    })?;
-                    choice.most = Some(most);
+                    })?);
                 }
                 _ => {}
             }

@@ -134,7 +134,8 @@ pub(crate) struct LabelStudioTasks {
     /// The XML of the labelling interface.
     label_config: Option<String>,
     /// The project, whose last setup counts if there is no `label_config`.
-    project: Option<String>,
+    #[schema(required = false)]
+    project: super::schemas::DocumentId,
     /// The model that reads the texts, one of `GET /v1/models`; another name is as good as none.
     model_version: Option<String>,
 }
@@ -205,7 +206,8 @@ pub(crate) struct LabelStudioLabelled {
 /// A project that is connected. Only these members are read.
 #[derive(ToSchema)]
 pub(crate) struct LabelStudioSetup {
-    project: Option<String>,
+    #[schema(required = false)]
+    project: super::schemas::DocumentId,
     /// The XML of its labelling interface.
     schema: Option<String>,
 }

@@ -231,12 +231,12 @@ pub(crate) struct InferenceRequest {
     /// Goes back as it came.
     id: Option<String>,
     #[schema(required = false)]
-    parameters: InferenceParameters,
+    parameters: Option<InferenceParameters>,
     #[schema(min_items = 1, max_items = 1)]
     inputs: Vec<InferenceInput>,
     /// Without it all outputs come back.
     #[schema(required = false, max_items = 6)]
-    outputs: Vec<InferenceWanted>,
+    outputs: Option<Vec<InferenceWanted>>,
 }
 
 /// Options.
@@ -244,16 +244,16 @@ pub(crate) struct InferenceRequest {
 #[serde(deny_unknown_fields)]
 pub(crate) struct InferenceParameters {
     #[schema(required = false)]
-    offsets: super::schemas::OffsetUnit,
+    offsets: Option<super::schemas::OffsetUnit>,
     /// Leaves out mentions that the model is less sure of.
     #[schema(required = false, minimum = 0, maximum = 1)]
-    min_score: f64,
+    min_score: Option<f64>,
     /// Keeps mentions of these labels only, separated by commas.
     #[schema(required = false, example = "PLACE,UNIT")]
-    labels: String,
+    labels: Option<String>,
     /// Whether outputs come back in binary that do not say so themselves.
     #[schema(required = false)]
-    binary_data_output: bool,
+    binary_data_output: Option<bool>,
 }
 
 /// The texts.
@@ -271,7 +271,7 @@ pub(crate) struct InferenceInput {
     #[schema(required = false)]
     data: Vec<String>,
     #[schema(required = false)]
-    parameters: InferenceSize,
+    parameters: Option<InferenceSize>,
 }
 
 /// Where the texts follow in binary.
@@ -290,7 +290,7 @@ pub(crate) struct InferenceWanted {
     #[schema(pattern = "^(mentions|document|start|end|label|score)$")]
     name: String,
     #[schema(required = false)]
-    parameters: InferenceBinary,
+    parameters: Option<InferenceBinary>,
 }
 
 /// How an output comes back.

@@ -198,7 +198,15 @@ fn text(source: Source<'_>, fields: &[Field<'_>], name: &str) -> Result<Option<S
 /// The project's name: a string or a number.
 fn project(source: Source<'_>, fields: &[Field<'_>]) -> Result<Option<String>, Problem> {
     let value: Option<Value> = field(fields, "project").map(|field| source.value(field)).transpose()?;
-    Ok(value.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(name)) => Ok(Some(name)),
+        Some(Value::Number(number)) => Ok(Some(number.to_string())),
+        Some(_) => {
+            let detail = "`project` is neither a string nor a number";
+            Err(Problem::of_field(Code::InvalidField, "project", detail))
+        }
+    }
 }
 
 fn parse(name: &'static str, xml: &str) -> Result<Interface, Problem> {
@@ -228,10 +236,11 @@ struct TaskText {
 
 impl Job {
     fn parse(app: &App, caller: Caller, source: Source<'_>, fields: &[Field<'_>]) -> Result<Self, Problem> {
+        let project = project(source, fields)?;
         let interface = match text(source, fields, "label_config")? {
             Some(xml) => Arc::new(parse("label_config", &xml)?),
             None => {
-                let known = project(source, fields)?.and_then(|project| app.label_studio().recall(caller, project));
+                let known = project.and_then(|project| app.label_studio().recall(caller, project));
                 known.ok_or_else(|| {
                     let detail =
                         "`label_config` is missing, and no setup of this project came before: the interface's XML";
